@@ -128,3 +128,16 @@ CREATE TABLE batches (
     finished_at  timestamptz  NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX batches_recent ON batches (finished_at DESC);
+
+-- Ticks before this moment have been dropped by retention; their bars are sealed and a later tick for them is too old.
+CREATE TABLE retention (
+    singleton      boolean      PRIMARY KEY DEFAULT true CHECK (singleton),
+    sealed_before  timestamptz  NOT NULL
+);
+INSERT INTO retention (sealed_before) VALUES ('-infinity');
+
+-- For scans over all symbols in a span of time; a few kilobytes a day.
+CREATE INDEX stock_prices_event_time ON stock_prices USING brin (event_time);
+
+-- The sums of one window, so that a query can hand them on as one value.
+CREATE TYPE window_sums AS (price numeric, pv numeric, volume numeric, ticks bigint);
