@@ -1,0 +1,1 @@
+"The parts of the test runner: results, checks of the tree, jobs."

@@ -1,0 +1,138 @@
+"The steps that run code: notebooks, structure tests, integration notebooks; each in a process of its own."
+import json, os, re, signal, subprocess, sys, tempfile, time, traceback
+import xml.etree.ElementTree as ET
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from .results import Result
+
+MARK = 'STOCK_PIPELINE_TEST_JOB' # in the environment of a job and so of all that it starts: finds what it left running
+NOTEBOOK = '''
+import sys
+from pathlib import Path
+from nbdev.test import test_nb
+done, _ = test_nb(Path(sys.argv[1]), skip_flags=['notest'], basepath=sys.argv[2])
+sys.exit(not done)
+'''
+
+def clean_env(root:Path, home:Path):
+    "The user's environment without the project's settings, with a home of the tests' own."
+    settings = re.findall(r'^([A-Z_]+)=', (root/'.env.example').read_text(), re.M)
+    keep = {k: v for k, v in os.environ.items() if k not in settings or k == 'STOCK_PIPELINE_CACHE'}
+    return keep | {'STOCK_PIPELINE_HOME': str(home), 'JUPYTER_PREFER_ENV_PATH': '1', 'PYTHONWARNINGS': 'error:::__main__',
+                   'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ.get("PATH", "")}', 'TQDM_DISABLE': '1'}
+
+def timed(name, step, *args):
+    "A check that returns '' or what is wrong, as a result."
+    start = time.monotonic()
+    try: detail = step(*args)
+    except Exception: detail = traceback.format_exc()
+    return Result(name, 'failed' if detail else 'passed', time.monotonic() - start, detail or '')
+
+def left_running(mark):
+    "Processes that carry the job's mark in their environment."
+    found = []
+    for p in psutil.process_iter():
+        try:
+            if p.environ().get(MARK) == mark and p.status() != psutil.STATUS_ZOMBIE: found.append(p)
+        except (psutil.Error, OSError): pass
+    return found
+
+def end_all(processes):
+    for p in processes:
+        try: p.kill()
+        except psutil.Error: pass
+
+def run_marked(name, command, env, timeout, cwd):
+    "Run to the end or to the time limit, end what it left; returns (exit status, output, names of what was left)."
+    mark = f'{os.getpid()}:{name}'
+    with tempfile.TemporaryFile('w+') as out:
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env | {MARK: mark}, cwd=cwd)
+        try: status = child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGINT) # gives it a chance to stop what it started
+            try: child.wait(5)
+            except subprocess.TimeoutExpired: pass
+            status = 'timeout'
+        except BaseException:
+            end_all(left_running(mark)); raise
+        until = time.monotonic() + 5
+        while (left := left_running(mark)) and time.monotonic() < until: time.sleep(0.2) # a JVM ends a little after its parent
+        names = sorted({_described(p) for p in left})
+        end_all(left)
+        out.seek(0)
+        return status, out.read(), names
+
+def _described(p):
+    try: return f'{p.name()} ({" ".join(p.cmdline())[:100]})'
+    except psutil.Error: return str(p.pid)
+
+def as_result(name, start, status, output, left, timeout):
+    detail = ''
+    if status == 'timeout': detail = f'{output}\nstopped after {timeout} s'
+    elif status: detail = output or f'exit status {status}'
+    elif left: detail = 'left running: ' + '; '.join(left)
+    return Result(name, 'failed' if detail else 'passed', time.monotonic() - start, detail)
+
+def run_notebook(root, path, env, timeout):
+    name, start = str(path.relative_to(root)), time.monotonic()
+    done = run_marked(name, [sys.executable, '-c', NOTEBOOK, str(path), str(root)], env, timeout, root)
+    return [as_result(name, start, *done, timeout)]
+
+def run_pytest(root, env, long):
+    "The structure tests; each counts."
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        xml = Path(folder)/'results.xml'
+        command = [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--junitxml', str(xml), *([] if long else ['-m', 'not long']), str(root/'tests')]
+        status, output, left = run_marked('structure', command, env, 900, root)
+        cases = ET.parse(xml).iter('testcase') if xml.exists() else []
+        results = [_case(c) for c in cases]
+    if left or status == 'timeout' or (status and not any(r.status == 'failed' for r in results)):
+        results.append(as_result('structure tests', start, status, output, left, 900))
+    return results
+
+def _case(case):
+    bad = [e for e in case if e.tag in ('failure', 'error')]
+    status = 'failed' if bad else 'skipped' if any(e.tag == 'skipped' for e in case) else 'passed'
+    detail = '\n'.join(f'{e.text or e.get("message")}' for e in bad) or next((e.get('message', '') for e in case if e.tag == 'skipped'), '')
+    return Result(f'{case.get("classname").removeprefix("tests.")}: {case.get("name")}', status, float(case.get('time') or 0), detail)
+
+def parameters_of(root, path, tier):
+    "The parameters of an integration notebook; ValueError where papermill would silently run the defaults."
+    import papermill
+    listed = json.loads((root/'tests/integration/parameters.json').read_text())
+    if path.stem not in listed or tier not in listed[path.stem]: raise ValueError(f'tests/integration/parameters.json has no "{path.stem}" with "{tier}"')
+    cells = json.loads(path.read_text())['cells']
+    if not any('parameters' in c.get('metadata', {}).get('tags', []) for c in cells): raise ValueError(f'no cell of {path.name} is tagged "parameters": papermill would run the defaults')
+    given, known = listed[path.stem][tier], papermill.inspect_notebook(str(path))
+    if unknown := set(given) - set(known): raise ValueError(f'the parameters cell of {path.name} does not set {", ".join(sorted(unknown))}')
+    return given
+
+def run_integration(root, path, env, tier, timeout):
+    "One notebook by papermill; the executed copy goes to a temporary folder."
+    name, start = f'{path.relative_to(root)} ({tier})', time.monotonic()
+    with tempfile.TemporaryDirectory(prefix='sp-papermill-') as folder:
+        out, given = Path(folder)/path.name, Path(folder)/'parameters.json'
+        try: given.write_text(json.dumps(parameters_of(root, path, tier)))
+        except Exception as e: return [Result(name, 'failed', 0, f'{e}')]
+        command = [sys.executable, '-m', 'papermill', str(path), str(out), '-f', str(given), '-k', 'python3', '--cwd', str(path.parent), '--no-progress-bar', '--log-level', 'ERROR']
+        status, output, left = run_marked(name, command, env | {'PYTHONPATH': str(root)}, timeout, root)
+        if status and out.exists(): output = failing_cell(out) or output
+    return [as_result(name, start, status, output, left, timeout)]
+
+def failing_cell(path):
+    "Source and traceback of the cell that failed."
+    for cell in json.loads(path.read_text())['cells']:
+        for o in cell.get('outputs', []):
+            if o.get('output_type') == 'error':
+                trace = re.sub(r'\x1b\[[0-9;]*m', '', '\n'.join(o['traceback']))
+                return f'the cell that failed:\n{"".join(cell["source"])}\n\n{trace}'
+    return ''
+
+@contextmanager
+def shared_stack(env, report, use=True):
+    "Servers that notebooks may share, started once; their addresses go into `env`."
+    yield

@@ -1,0 +1,39 @@
+"What a test step gives, and the table at the end."
+import time
+from dataclasses import dataclass
+
+@dataclass
+class Result:
+    name: str
+    status: str # passed, failed or skipped
+    seconds: float
+    detail: str = '' # shown when it failed or was skipped
+
+class Report:
+    "Prints each result as it comes, then failures again, the table of times and the closing line."
+    def __init__(self): self.results, self.start = [], time.monotonic()
+
+    def add(self, result:Result):
+        self.results.append(result)
+        print(f'{result.status:7} {result.seconds:7.1f} s  {result.name}', flush=True)
+        if result.status == 'failed' and result.detail: print(_indent(result.detail), flush=True)
+
+    def extend(self, results):
+        for r in results: self.add(r)
+
+    def count(self, status): return sum(r.status == status for r in self.results)
+
+    def close(self): # the exit status
+        print('\nSlowest first')
+        slow = sorted(self.results, key=lambda r: -r.seconds)
+        for r in slow[:60]:
+            if r.seconds >= 0.05 or r.status != 'passed': print(f'{r.seconds:8.1f} s  {r.status:7} {r.name}')
+        for r in self.results:
+            if r.status == 'skipped' and r.detail: print(f'skipped: {r.name}: {r.detail}')
+            if r.status == 'failed': print(f'FAILED: {r.name}: {r.detail.strip().splitlines()[-1] if r.detail.strip() else ""}')
+        print(f'{time.monotonic() - self.start:8.1f} s  in all\n')
+        skipped = f', {self.count("skipped")} skipped' if self.count('skipped') else ''
+        print(f'{self.count("passed")} passed, {self.count("failed")} failed{skipped}', flush=True)
+        return int(self.count('failed') > 0 or not self.count('passed'))
+
+def _indent(text, width=9): return '\n'.join(' '*width + line for line in text.rstrip().splitlines()[-80:])
