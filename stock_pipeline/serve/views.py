@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv, io
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal, InvalidOperation, ROUND_HALF_EVEN
+from decimal import Decimal, ROUND_HALF_EVEN
 from typing import NamedTuple
 
 import pandas as pd
@@ -17,7 +17,7 @@ from ..store.reader import Latest, Stats
 
 # %% auto #0
 __all__ = ['BADGES', 'DASH', 'feed_clock', 'market_session', 'market_day', 'money', 'percent', 'number', 'ago', 'new_york',
-           'iso_utc', 'latest_from_hash', 'Quoted', 'newest_of', 'Change', 'price_change', 'same_day', 'Card',
+           'iso_utc', 'latest_from_cache', 'Quoted', 'newest_of', 'Change', 'price_change', 'same_day', 'Card',
            'day_range', 'card', 'with_gaps', 'safe_cell', 'to_csv', 'tick_table', 'stats_table']
 
 # %% ../../nbs/07_serve/01_views.ipynb #b78ab2e8
@@ -96,18 +96,14 @@ def iso_utc(ts_ms:int|None) -> str: # '2026-03-10T14:30:00.000Z'
     return '' if ts_ms is None else datetime.fromtimestamp(ts_ms/1000, timezone.utc).isoformat(timespec='milliseconds').replace('+00:00', 'Z')
 
 # %% ../../nbs/07_serve/01_views.ipynb #9c53fa47
-_PRICES = ('volume', 'open', 'high', 'low', 'previous_close', 'change', 'percent_change')
-
-def latest_from_hash(
+def latest_from_cache(
     symbol:str,
-    fields:dict # strings, as HGETALL gives them
-) -> Latest|None: # None: absent or unreadable
+    row:dict # as `LatestCache.get` gives it: times as datetime, absent fields missing
+) -> Latest|None: # None: a hash that lacks what every price has
     "The newest values of a symbol as the cache has them."
-    try:
-        number = lambda k: Decimal(fields[k]) if fields.get(k) else None
-        return Latest(symbol, Decimal(fields['price']), int(fields['event_time']), int(fields['sequence']), fields['source'],
-            *map(number, _PRICES), int(fields['quote_time']) if fields.get('quote_time') else None, int(fields['received_at']))
-    except (KeyError, ValueError, InvalidOperation): return None
+    ms = lambda k: None if row.get(k) is None else round(row[k].timestamp()*1000)
+    if any(row.get(k) is None for k in ('price', 'event_time', 'sequence', 'source', 'received_at')): return None
+    return Latest(symbol, row['price'], ms('event_time'), row['sequence'], row['source'], *(row.get(k) for k in Latest._fields[5:12]), ms('quote_time'), ms('received_at'))
 
 class Quoted(NamedTuple):
     "The newest values of a symbol and where they came from."
@@ -118,14 +114,14 @@ class Quoted(NamedTuple):
 # %% ../../nbs/07_serve/01_views.ipynb #2120a899
 def newest_of(
     stored:list[Latest], # from PostgreSQL; [] when it is away
-    cached:dict[str, tuple[Latest|None, int]] # symbol → values and seconds to live; {} when Redis is away
+    cached:dict[str, dict] # what `LatestCache.get` gives; {} when Redis is away
 ) -> list[Quoted]: # by symbol
     "For each symbol the newer of what database and cache hold."
     best = {o.symbol: Quoted(o, 'database') for o in stored}
-    for symbol, (row, ttl) in cached.items():
-        if row is None: continue
+    for symbol, fields in cached.items():
+        if (row := latest_from_cache(symbol, fields)) is None: continue
         old = best.get(symbol)
-        if old is None or (row.event_time, row.sequence) >= (old.row.event_time, old.row.sequence): best[symbol] = Quoted(row, 'cache', ttl)
+        if old is None or (row.event_time, row.sequence) >= (old.row.event_time, old.row.sequence): best[symbol] = Quoted(row, 'cache', fields.get('ttl'))
     return [best[k] for k in sorted(best)]
 
 # %% ../../nbs/07_serve/01_views.ipynb #90004923
@@ -176,9 +172,9 @@ def day_range(row:Latest, day:Stats|None) -> tuple[Decimal|None, Decimal|None, s
     quote = same_day(row) and row.low is not None and row.high is not None
     bars = day is not None and day.minimum is not None
     if not (quote or bars): return None, None, ''
-    lows = [row.low]*quote + [day.minimum]*bars if bars else [row.low]
-    highs = [row.high]*quote + [day.maximum]*bars if bars else [row.high]
-    return min(lows), max(highs), ' and '.join(['quotes']*quote + ['bars']*bars)
+    spans = [(row.low, row.high, 'quotes')]*quote + ([(day.minimum, day.maximum, 'bars')] if bars else [])
+    lows, highs, whence = zip(*spans)
+    return min(lows), max(highs), ' and '.join(whence)
 
 def card(
     quoted:Quoted,
