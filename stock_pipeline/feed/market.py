@@ -127,6 +127,7 @@ def minute_trades(
     "All trades of a symbol in a minute."
     rng, start_ms = Random(f'{seed}:{symbol}:{minute}'), minute*60_000
     busy = activity(start_ms, sessions)
+    if not busy: return []
     path = _bridge(rng, *(minute_price(seed, symbol, minute + i) for i in (0, 1)))
     tick, trades, last = _tick_size(path[0]), [], None
     for t in _times(rng, minute_count(rng, symbol, busy)):
