@@ -30,8 +30,11 @@ def port_free(
     "Whether a server could listen here now."
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1) # as servers do: a port in TIME_WAIT is free
-        try: s.bind((host, port)); return True
+        try: s.bind((host, port))
         except OSError: return False
+    with socket.socket() as s: # some systems allow the bind although a server listens on all addresses
+        s.settimeout(0.2)
+        return s.connect_ex((host, port)) != 0
 
 def free_port(
     usual:int|None=None, # taken if it is free
