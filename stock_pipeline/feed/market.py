@@ -164,6 +164,7 @@ def messages(self:Market,
 ) -> Iterator[TapeMessage]: # one for each millisecond and symbol, in time order
     "The tape between two instants."
     for minute in range(start_ms//60_000, -(-end_ms//60_000)):
+        if not activity(minute*60_000, self.sessions): continue
         trades = [o for s in self.symbols for o in minute_trades(self.seed, s, minute, self.sessions)]
         trades.sort(key=itemgetter(2))
         for t, group in groupby(trades, key=itemgetter(2)):
