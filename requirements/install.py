@@ -5,13 +5,15 @@
 Safe to interrupt and to run twice at once: a file lock lets one run work while the other waits, packages that were only
 half installed are found and installed again, and the stamp that says "done" is written last.
 """
-import contextlib, fcntl, os, re, shutil, subprocess, sys, tempfile, threading, time
+import contextlib, fcntl, os, re, shutil, signal, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 PIP = ['-m', 'pip', '--no-input', '--disable-pip-version-check']
 HASHED = ['--require-hashes', '--no-deps', '--no-build-isolation', '--only-binary', ':all:', '--no-binary', 'pyspark', '--no-warn-script-location',
           '--progress-bar', 'off', '--retries', '2']
 NEEDED = 2.5e9 # bytes free for a first installation, with pip's own cache
+
+HELD = [] # descriptor of the file lock: pip holds it too, so that a pip that outlives a killed parent is waited for
 
 class Stop(Exception): "One line for the user."
 
@@ -69,12 +71,13 @@ def run_pip(python, args, venv, progress, label, total=None):
             if line.startswith('Collecting '): state['seen'] += 1; state['text'] = f'{label}: fetching {line.split()[1]}'
             elif line.startswith('Building wheel for '): state['text'] = f'{label}: building {line.split()[3]}'
             elif line.startswith('Installing collected'): state['text'] = 'unpacking'
-    with open(log, 'a') as out, subprocess.Popen([python, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace', env=clean_env(), cwd=venv) as pip:
+    with open(log, 'a') as out, subprocess.Popen([python, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace', env=clean_env(), cwd=venv, pass_fds=HELD) as pip:
         reader = threading.Thread(target=follow, args=(pip.stdout, out), daemon=True); reader.start()
         try:
             while pip.poll() is None:
                 unpacking = state['text'] == 'unpacking'
-                count = f' ({progress.installed() if unpacking else state["seen"]} of {total})' if total else ''
+                n = min(progress.installed(), total or 0) if unpacking else state['seen']
+                count = f' ({n} of {total})' if total else ''
                 progress.show(f'{label}: unpacking{count}' if unpacking else f'{state["text"]}{count}')
                 with contextlib.suppress(subprocess.TimeoutExpired): pip.wait(0.25)
             reader.join()
@@ -135,6 +138,7 @@ def only_one(folder):
             say('another run is installing; waiting for it')
             fcntl.flock(fd, fcntl.LOCK_EX)
         except OSError: pass
+        HELD[:] = [fd]
         yield
     finally: os.close(fd)
 
@@ -144,8 +148,9 @@ def install(here, venv, lock, made_from):
     fresh = not works(python)
     if fresh and (free := shutil.disk_usage(venv.parent).free) < NEEDED:
         raise Stop(f'The disk of {venv.parent} has {free/1e9:.1f} GB free; the installation needs about {NEEDED/1e9:.1f} GB')
-    say(f'{"first start, installing" if fresh else "bringing up to date"} {venv} (once; the next start is immediate)')
-    for old in venv.glob('.made-from-*'): old.unlink()
+    old = list(venv.glob('.made-from-*'))
+    say(f'{"installing into" if fresh else "bringing up to date" if old else "finishing the installation of"} {venv} (once; the next start is immediate)')
+    for path in old: path.unlink()
     if fresh: make_venv(venv, locks)
     site = next(venv.glob('lib/python*/site-packages'))
     mend(site)
@@ -163,10 +168,11 @@ def install(here, venv, lock, made_from):
 def main():
     here, venv, lock = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     made_from = sys.stdin.buffer.read()
+    for name in (signal.SIGTERM, signal.SIGHUP): signal.signal(name, signal.default_int_handler)
     try:
         venv.parent.mkdir(parents=True, exist_ok=True)
         with only_one(venv.parent): install(here, venv, lock, made_from)
-    except KeyboardInterrupt: say('interrupted; run the same line again to finish'); return 130
+    except KeyboardInterrupt: print(file=sys.stderr); say('interrupted; run the same line again to finish'); return 130
     except Stop as e: say(str(e)); return 1
     except OSError as e: say(f'{e.strerror or e}: {e.filename or venv}. Free or repair that place, or choose another with STOCK_PIPELINE_CACHE'); return 1
 
