@@ -5,8 +5,9 @@
 # %% ../../nbs/08_operate/03_process.ipynb #e9eb3135
 from __future__ import annotations
 
-import os, signal, sys
+import os, signal, sys, threading, time
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 
 # %% auto #0
-__all__ = ['RUN_VARIABLE', 'process_start', 'ProcessRef', 'family', 'marked', 'kill_all', 'end_process']
+__all__ = ['RUN_VARIABLE', 'process_start', 'ProcessRef', 'family', 'marked', 'kill_all', 'end_process', 'stop_signals']
 
 # %% ../../nbs/08_operate/03_process.ipynb #9abc1a46
 @lru_cache(None)
@@ -92,7 +93,19 @@ def kill_all(
     for p in processes:
         try: p.kill()
         except psutil.Error: pass
-    psutil.wait_procs(processes, timeout=patience)
+    _wait_gone(processes, patience)
+
+def _gone(process):
+    "A zombie is gone too: it only waits for its parent to take note, which a container's first process may never do."
+    try: return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error: return True
+
+def _wait_gone(processes, patience):
+    until = time.monotonic() + patience
+    while not all(map(_gone, processes)):
+        if time.monotonic() > until: return False
+        time.sleep(0.01)
+    return True
 
 def end_process(
     ref:ProcessRef, # nothing happens unless it is still ours
@@ -107,7 +120,18 @@ def end_process(
     children = family(ref.pid)
     try: leader.send_signal(sig)
     except psutil.Error: pass
-    gone, _ = psutil.wait_procs([leader], timeout=patience)
-    left = {*children, *family(ref.pid)} | ({leader} if not gone else set())
-    kill_all([p for p in left if p.is_running()])
-    return bool(gone)
+    gone = _wait_gone([leader], patience)
+    kill_all([p for p in {leader, *children, *family(ref.pid)} if not _gone(p)])
+    return gone
+
+# %% ../../nbs/08_operate/03_process.ipynb #6c5e7a42
+@contextmanager
+def stop_signals(
+    stopping:threading.Event, # set by the first signal
+):
+    "SIGINT, SIGTERM and SIGHUP set an event while this lasts; only the main thread may ask for that."
+    if threading.current_thread() is not threading.main_thread(): yield; return
+    old = {sig: signal.signal(sig, lambda *_: stopping.set()) for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try: yield
+    finally:
+        for sig, handler in old.items(): signal.signal(sig, handler)
