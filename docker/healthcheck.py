@@ -3,7 +3,7 @@ import json, os, sys, time, urllib.request
 from pathlib import Path
 
 STALE = 30  # seconds
-WELL = {"running", "streaming", "polling", "done"}
+WELL = {"running", "replay finished"}  # of the states that producer and job report
 
 
 def heartbeat(name: str) -> str:

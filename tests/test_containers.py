@@ -88,7 +88,7 @@ def test_health_is_a_fresh_heartbeat(tmp_path, name):
     home, beat = {'STOCK_PIPELINE_HOME': str(tmp_path)}, tmp_path/'run'/f'{name}.json'
     assert healthcheck(name, **home)[0] == 1
     beat.parent.mkdir()
-    for state, code in (('starting', 1), ('running', 0), ('stopped', 1)):
+    for state, code in (('starting', 1), ('running', 0), ('broker away', 1), ('replay finished', 0), ('stopped', 1)):
         beat.write_text(json.dumps({'state': state}))
         assert healthcheck(name, **home) == (code, f'{name}: {state}')
     beat.write_text(json.dumps({'state': 'running'}))
