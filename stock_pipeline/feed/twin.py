@@ -159,7 +159,7 @@ async def disconnect(self:Twin,
 # %% ../../nbs/02_feed/11_twin.ipynb #b0af0d31
 class _Server(uvicorn.Server):
     def __init__(self, app):
-        super().__init__(uvicorn.Config(app, log_config=None, log_level='error', access_log=False, lifespan='off', ws='websockets-sansio',
+        super().__init__(uvicorn.Config(app, log_config=None, log_level='critical', access_log=False, lifespan='off', ws='websockets-sansio',
             ws_per_message_deflate=False, ws_ping_interval=None, timeout_graceful_shutdown=2, server_header=False))
         self.ready = asyncio.Event()
 
@@ -169,6 +169,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets=None):
         await super().startup(sockets=sockets)
         self.ready.set()
+
+def _told(handler):
+    async def told(connection):
+        try: return await handler(connection)
+        except Exception:
+            log.exception('The twin failed at %s', connection.url.path)
+            raise
+    return told
 
 def _listen(host, port):
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) # asyncio turns Nagle's delay off only when the protocol is named
@@ -193,7 +201,7 @@ async def _run(self:Twin):
 async def __aenter__(self:Twin):
     sock = _listen(self.host, self.port)
     self.port = sock.getsockname()[1]
-    self._server = _Server(Starlette(routes=[Route('/api/v1/{path:path}', self._call), WebSocketRoute('/', self._socket)]))
+    self._server = _Server(Starlette(routes=[Route('/api/v1/{path:path}', _told(self._call)), WebSocketRoute('/', _told(self._socket))]))
     self._tasks = [asyncio.ensure_future(o) for o in (self._run(), self.stream.ping())]
     self._serving = asyncio.ensure_future(self._server.serve(sockets=[sock]))
     ready = asyncio.ensure_future(self._server.ready.wait())
