@@ -5,7 +5,7 @@
 Safe to interrupt and to run twice at once: a file lock lets one run work while the other waits, packages that were only
 half installed are found and installed again, and the stamp that says "done" is written last.
 """
-import contextlib, fcntl, os, re, shutil, signal, subprocess, sys, tempfile, threading, time
+import contextlib, fcntl, os, re, shutil, signal, subprocess, sys, threading, time
 from pathlib import Path
 
 PIP = ['-m', 'pip', '--no-input', '--disable-pip-version-check']
@@ -13,6 +13,7 @@ HASHED = ['--require-hashes', '--no-deps', '--no-build-isolation', '--only-binar
           '--progress-bar', 'off', '--retries', '2']
 NEEDED = 2.5e9 # bytes free for a first installation, with pip's own cache
 
+TEMPORARY = {} # where pip unpacks: inside the environment, so that a killed run leaves nothing elsewhere and a small /tmp does no harm
 HELD = [] # descriptor of the file lock: pip holds it too, so that a pip that outlives a killed parent is waited for
 
 class Stop(Exception): "One line for the user."
@@ -22,7 +23,7 @@ def say(text): print(f'stock-pipeline: {text}', file=sys.stderr, flush=True)
 def clean_env():
     "The environment without what would send pip elsewhere than into our own."
     drop = 'PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PIP_CONSTRAINT PIP_BUILD_CONSTRAINT PIP_REQUIREMENT PYTHONPATH PYTHONHOME'.split()
-    return {k: v for k, v in os.environ.items() if k not in drop} | {'PIP_USER': '0', 'PYTHONUNBUFFERED': '1'}
+    return {k: v for k, v in os.environ.items() if k not in drop} | {'PIP_USER': '0', 'PYTHONUNBUFFERED': '1', **TEMPORARY}
 
 class Progress:
     "One line that is drawn again on a terminal; elsewhere a line now and then."
@@ -43,7 +44,7 @@ class Progress:
         if self.tty: print(file=sys.stderr)
 
 TROUBLE = [ # what pip's log says → what the user can do
-    (r'No space left on device', 'The disk is full. Free about 3 GB for {venv} and {tmp}, then run the same line again'),
+    (r'No space left on device', 'The disk is full. Free about 3 GB for {venv}, then run the same line again'),
     (r'DO NOT MATCH THE HASHES', 'A download is not the file that the lock names (hash mismatch). Run the same line again; if it stays, a proxy or mirror alters files'),
     (r'CERTIFICATE_VERIFY_FAILED|SSLError', 'The package index shows a certificate that pip does not trust. Name your certificates with PIP_CERT=/path/to/ca.pem'),
     (r'NewConnectionError|NameResolution|Name or service not known|ConnectTimeout|ReadTimeout|Max retries exceeded|ProxyError|Connection (?:refused|reset|broken)|RemoteDisconnected',
@@ -59,7 +60,7 @@ def explain(log, venv):
     for pattern, line in TROUBLE:
         if hits := re.findall(pattern, text):
             machine = f'{sys.platform} {os.uname().machine}, Python {sys.version_info.major}.{sys.version_info.minor}'
-            return line.format(hits[-1], venv=venv, tmp=tempfile.gettempdir(), machine=machine) + f'. Details: {log}'
+            return line.format(hits[-1], venv=venv, machine=machine) + f'. Details: {log}'
     return f'The installation failed. Details: {log}'
 
 def run_pip(python, args, venv, progress, label, total=None):
@@ -155,10 +156,14 @@ def install(here, venv, lock, made_from):
     site = next(venv.glob('lib/python*/site-packages'))
     mend(site)
     (venv/'install.log').write_text('')
+    shutil.rmtree(venv/'tmp', ignore_errors=True)
+    (venv/'tmp').mkdir()
+    TEMPORARY['TMPDIR'] = str(venv/'tmp')
     progress = Progress(site)
     run_pip(python, [*PIP, 'install', *HASHED, '-r', str(locks/'build.lock')], venv, progress, 'build tools')
     run_pip(python, [*PIP, 'install', *HASHED, '-r', str(locks/f'{lock}.lock')], venv, progress, 'packages', count(python, locks/f'{lock}.lock'))
     run_pip(python, [*PIP, 'install', '--no-deps', '--no-build-isolation', '-e', str(project_source(here, venv))], venv, progress, 'the project')
+    shutil.rmtree(venv/'tmp', ignore_errors=True)
     new = stamp.with_name(stamp.name + '.new')
     new.write_bytes(made_from)
     new.replace(stamp)

@@ -23,16 +23,18 @@ lock() { # lock NAME WHAT-IT-IS SOURCE OPTIONS…
 
 wheels() { # everything but pyspark, which is a source package of pure Python and jars, must have a wheel
     missing=0
-    for lock in build local dev; do
+    nowhere=$(mktemp -d)
+    for lock in build local dev producer stream dashboard; do
         for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 x86_64-apple-darwin aarch64-apple-darwin; do
             for python in 3.11 3.12 3.13; do
-                if out=$("$uv" pip install -q --dry-run --no-deps --require-hashes --target "${TMPDIR:-/tmp}/no-such-folder" \
+                if out=$("$uv" pip install -q --dry-run --no-deps --require-hashes --target "$nowhere" \
                     --python-platform "$platform" --python-version "$python" --only-binary :all: --no-binary pyspark --no-build-isolation \
                     -r "requirements/$lock.lock" 2>&1); then echo "$lock on $platform, Python $python: all wheels there"
                 else missing=1; echo "$lock on $platform, Python $python: $out"; fi
             done
         done
     done
+    rmdir "$nowhere" 2>/dev/null || rm -rf "$nowhere"
     return $missing
 }
 
@@ -41,3 +43,7 @@ lock build "What builds and installs the rest: pip, setuptools, wheel." requirem
 lock dev   "Everything: to run every part on one machine, to edit the notebooks and to test." --extra local --extra dev setup.py "$@"
 # the smaller lock follows the larger one, so that both hold the same versions
 lock local "What one machine needs to run every part." --extra local -c requirements/dev.lock setup.py
+# a container installs what its role runs
+lock producer  "What the producer's container runs: the feed, the twin and the broker client." --extra twin -c requirements/dev.lock setup.py
+lock stream    "What the stream job's container runs: Spark and the stores' clients." --extra spark -c requirements/dev.lock setup.py
+lock dashboard "What the dashboard's container runs: Streamlit and the readers." --extra dashboard -c requirements/dev.lock setup.py

@@ -1,6 +1,7 @@
 "The locks: pinned, hashed, without an index, and what settings.ini asks for."
-import re
+import ast, re, sys
 from configparser import ConfigParser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,16 @@ def test_locks_hold_the_same_versions():
     dev = pins(ROOT/'requirements/dev.lock')
     for lock in LOCKS:
         if lock.name != 'build.lock': assert pins(lock) <= dev | pins(ROOT/'requirements/build.lock'), f'{lock.name} holds {sorted(pins(lock) - dev)}'
+
+def test_what_modules_import_is_in_the_lock_that_runs_them():
+    "A package that only the dev lock holds would be missed on a user's machine."
+    used = {}
+    for path in (ROOT/'stock_pipeline').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for name in names: used.setdefault(name.split('.')[0], path.relative_to(ROOT))
+    held = {canonicalize_name(r.name) for r, _ in entries(ROOT/'requirements/local.lock')}
+    owners = packages_distributions()
+    third = {n: p for n, p in used.items() if n not in sys.stdlib_module_names and n != 'stock_pipeline'}
+    missing = [f'{n} (in {p})' for n, p in third.items() if not {canonicalize_name(o) for o in owners.get(n, [])} & held]
+    assert third and not missing, ', '.join(missing)
