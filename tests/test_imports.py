@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = {'__main__.py', 'app.py'} # two lines each that call main(): python -m and streamlit run need them; nobody imports them
 MODULES = sorted('.'.join(p.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
-                 for p in (ROOT/'stock_pipeline').rglob('*.py') if p.name not in ('_modidx.py', '__main__.py'))
+                 for p in (ROOT/'stock_pipeline').rglob('*.py') if p.name not in SCRIPTS | {'_modidx.py'})
 BUDGET = 4.0 # seconds of CPU for one module with all that it imports
 
 WATCH = r'''
@@ -44,6 +45,10 @@ def watch(package, module, path):
     done = subprocess.run([sys.executable, '-c', WATCH, str(package), module], cwd='/', capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(path), 'PYTHONWARNINGS': ''})
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+def test_scripts_only_call_main():
+    for path in (p for p in (ROOT/'stock_pipeline').rglob('*.py') if p.name in SCRIPTS):
+        assert len([line for line in path.read_text().splitlines() if line.strip() and not line.startswith(('#', '"'))]) == 2, path
 
 def test_the_watch_sees_what_it_forbids(tmp_path):
     bad = tmp_path/'bad'

@@ -71,7 +71,7 @@ def _described(p):
 
 def as_result(name, start, status, output, left, timeout):
     detail = ''
-    if status == 'timeout': detail = f'{output}\nstopped after {timeout} s'
+    if status == 'timeout': detail = f'stopped after {timeout} s\n{output}'
     elif status: detail = output or f'exit status {status}'
     elif left: detail = 'left running: ' + '; '.join(left)
     return Result(name, 'failed' if detail else 'passed', time.monotonic() - start, detail)

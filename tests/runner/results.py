@@ -30,10 +30,15 @@ class Report:
             if r.seconds >= 0.05 or r.status != 'passed': print(f'{r.seconds:8.1f} s  {r.status:7} {r.name}')
         for r in self.results:
             if r.status == 'skipped' and r.detail: print(f'skipped: {r.name}: {r.detail}')
-            if r.status == 'failed': print(f'FAILED: {r.name}: {r.detail.strip().splitlines()[-1] if r.detail.strip() else ""}')
+            if r.status == 'failed': print(f'FAILED: {r.name}: {_gist(r.detail)}')
         print(f'{time.monotonic() - self.start:8.1f} s  in all\n')
         skipped = f', {self.count("skipped")} skipped' if self.count('skipped') else ''
         print(f'{self.count("passed")} passed, {self.count("failed")} failed{skipped}', flush=True)
         return int(self.count('failed') > 0 or not self.count('passed'))
+
+def _gist(detail):
+    "The line that says most: the last one of a traceback, else the first."
+    lines = detail.strip().splitlines() or ['']
+    return lines[-1 if 'Traceback' in detail else 0].strip()
 
 def _indent(text, width=9): return '\n'.join(' '*width + line for line in text.rstrip().splitlines()[-80:])
