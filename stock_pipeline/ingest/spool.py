@@ -84,6 +84,7 @@ def commit(self:Spool):
 
 @patch
 def _give_up(self:Spool, e):
+    if self.failed: return
     self.failed = f'The spool in {self.folder} cannot be written: {e.strerror}'
     log.error('%s. A kill now may lose records that are on their way', self.failed)
 
