@@ -21,8 +21,8 @@ from .process import ProcessRef, end_process, kill_all
 from .service import Server, free_port, secret, wait_until
 
 # %% auto #0
-__all__ = ['SHARED', 'POSTGRES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'cluster_folder', 'postgres_conf',
-           'init_cluster', 'end_postmaster', 'PostgresServer']
+__all__ = ['SHARED', 'POSTGRES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'folder_elsewhere', 'cluster_folder',
+           'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer']
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #7a10749b
 def server_user() -> str|None: # None: as whoever runs this
@@ -89,6 +89,8 @@ def postgres_bin(
     raise StackError(f'PostgreSQL does not run as {user or "this user"}: {said}', 'Move the Python environment to a folder that everybody can read')
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #49ec41b9
+def folder_elsewhere(home): return SHARED/sha256(str(Path(home).resolve()).encode()).hexdigest()[:12]
+
 def cluster_folder(
     home:Path, # STOCK_PIPELINE_HOME, exists
     user:str|None,
@@ -97,7 +99,7 @@ def cluster_folder(
     if not user or can_enter(user, home): return home/'postgres'
     SHARED.mkdir(parents=True, exist_ok=True)
     if not can_enter(user, SHARED): raise StackError(f'{user} can enter neither {home} nor {SHARED}', f'Allow it with: chmod o+x {SHARED}')
-    return SHARED/sha256(str(home).encode()).hexdigest()[:12]/'postgres'
+    return folder_elsewhere(home)/'postgres'
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #d1dfdd4b
 POSTGRES = {'listen_addresses': '127.0.0.1', 'unix_socket_directories': '', 'max_connections': 50, 'shared_buffers': '128MB', 'work_mem': '16MB',

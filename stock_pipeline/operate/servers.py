@@ -5,9 +5,10 @@
 # %% ../../nbs/08_operate/08_servers.ipynb #334ea8eb
 from __future__ import annotations
 
-import fcntl, os, shutil, tempfile
+import fcntl, os, shutil, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,12 +18,13 @@ from pydantic import SecretStr
 from ..core.config import Settings, load_settings
 from ..core.errors import StackError
 from .kafka_server import KafkaServer
-from .postgres_server import SHARED, PostgresServer
+from .postgres_server import PostgresServer, end_postmaster, folder_elsewhere
+from .process import kill_all, marked
 from .redis_server import RedisServer
 from .service import Server, ServiceSpec, free_port
 
 # %% auto #0
-__all__ = ['home_lock', 'Stack', 'embedded_stack']
+__all__ = ['GUARD', 'home_lock', 'Stack', 'erase_home', 'guarded', 'embedded_stack']
 
 # %% ../../nbs/08_operate/08_servers.ipynb #b9dbb50f
 @contextmanager
@@ -96,14 +98,31 @@ def stop(self:Stack) -> None:
     "Stop them: the broker first, the database last."
     for o in reversed(self.servers): o.stop()
 
-@patch
-def remove(self:Stack) -> None:
-    "Delete the home and, where PostgreSQL's data lies elsewhere, that too."
-    if self.postgres and SHARED in self.postgres.folder.parents and self.postgres.home not in self.postgres.folder.parents:
-        shutil.rmtree(self.postgres.folder.parent, ignore_errors=True)
-    shutil.rmtree(self._settings.stock_pipeline_home, ignore_errors=True)
-
 # %% ../../nbs/08_operate/08_servers.ipynb #acf4c648
+def erase_home(
+    home:Path, # of a throwaway stack
+) -> None:
+    "End every process of this home and delete its data, PostgreSQL's too where it lies elsewhere."
+    kill_all(marked(Path(home)))
+    for folder in (Path(home), folder_elsewhere(home)):
+        if (folder/'postgres').exists(): end_postmaster(folder/'postgres')
+        shutil.rmtree(folder, ignore_errors=True)
+
+GUARD = "import sys; sys.stdin.read() or (sys.path.insert(0, sys.argv[2]), __import__('stock_pipeline.operate.servers', fromlist=['_']).erase_home(sys.argv[1]))"
+
+@contextmanager
+def guarded(
+    home:Path, # erased when this process dies inside
+):
+    "Whatever happens to this process, nothing of the home is left."
+    argv = [sys.executable, '-c', GUARD, str(home), str(Path(find_spec('stock_pipeline').origin).parents[1])]
+    guard = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try: yield
+    finally:
+        erase_home(home)
+        guard.communicate(b'done')
+
+# %% ../../nbs/08_operate/08_servers.ipynb #307e1417
 @contextmanager
 def embedded_stack(
     home:Path|str|None=None, # default: a new temporary folder; must be empty
@@ -119,9 +138,7 @@ def embedded_stack(
     ports = [free_port() for _ in range(3)]
     settings = load_settings(None, **{'stock_pipeline_home': home, 'kafka_bootstrap_servers': f'127.0.0.1:{ports[0]}', 'postgres_port': ports[1],
         'redis_url': f'redis://127.0.0.1:{ports[2]}/0', 'postgres_password': '', **overrides})
-    with home_lock(home):
+    with guarded(home), home_lock(home):
         stack = Stack(settings, kafka, postgres, redis, durable)
         try: yield stack.start()
-        finally:
-            stack.stop()
-            stack.remove()
+        finally: stack.stop()
