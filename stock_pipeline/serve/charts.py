@@ -104,15 +104,15 @@ def price_figure(
     shade:bool=True, # the hours outside regular trading
 ) -> go.Figure:
     "A price panel for each symbol."
-    fig = make_subplots(rows=max(1, len(symbols)), cols=1, shared_xaxes=True, vertical_spacing=0.06/max(1, len(symbols)))
+    fig = make_subplots(rows=max(1, len(symbols)), cols=1, shared_xaxes=True, vertical_spacing=0.14/max(1, len(symbols)))
     for i, s in enumerate(symbols, 1):
-        fig.add_trace(price_line(bars[bars.symbol == s], s, colour[s]), row=i, col=1)
+        fig.add_trace(price_line(bars[bars.symbol == s], s, colour[s]).update(showlegend=False), row=i, col=1)
         if averages is not None:
             fig.add_trace(average_line(averages[averages.symbol == s], s, length).update(showlegend=i == 1), row=i, col=1)
         fig.update_yaxes(title_text=f'{s}, USD', tickformat=',', automargin=True, row=i, col=1)
     if shade: _shade(fig, start_ms, end_ms)
     fig.update_xaxes(title_text=f'New York time ({new_york(end_ms, "").strip()})', row=max(1, len(symbols)), col=1)
-    return _style(fig, start_ms, end_ms, f'price {symbols} {(end_ms - start_ms)//3_600_000}', 420 if len(symbols) < 2 else 90 + 190*len(symbols))
+    return _style(fig, start_ms, end_ms, f'price {symbols} {(end_ms - start_ms)//3_600_000}', 420 if len(symbols) < 2 else 90 + 190*len(symbols)).update_layout(margin_t=36 if averages is not None else 12)
 
 # %% ../../nbs/07_serve/02_charts.ipynb #76934aec
 def compare_figure(
@@ -123,12 +123,13 @@ def compare_figure(
     colour:dict,
     shade:bool=True
 ) -> go.Figure:
-    "Change of each symbol in percent since its first bar of the range."
+    "Change of each symbol in percent since the open of its first bar of the range."
     fig = make_subplots(rows=1, cols=1)
     for s in symbols:
         df = bars[(bars.symbol == s) & bars.close.notna()].reset_index(drop=True)
         if not len(df): continue
-        change = [(c - df.close[0])*100/df.close[0] for c in df.close]
+        base = df.open[0]
+        change = [(c - base)*100/base for c in df.close]
         line = price_line(df, s, colour[s])
         moved = with_gaps(df.assign(close=change)).close
         text = [f'<b>{percent(m)}</b>' if m is not None and not pd.isna(m) else '' for m in moved]

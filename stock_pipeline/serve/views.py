@@ -239,19 +239,16 @@ def tick_table(
 ) -> pd.DataFrame: # one row a tick, for people
     "The tick table as shown."
     local = df.event_time.dt.tz_convert(NEW_YORK)
-    delay = (df.stored_at - df.received_at).dt.total_seconds()
-    return pd.DataFrame({'Time': local.dt.strftime('%Y-%m-%d %H:%M:%S.%f').str[:-3] + local.map(lambda t: f' {t:%Z}'),
-        'Symbol': df.symbol, 'Price': df.price.map(money), 'Volume': [DASH if pd.isna(v) else number(v) for v in df.volume],
-        'Basis': df.source.map({'websocket': 'trade', 'rest': 'quote'}), 'Conditions': df.conditions.fillna(''),
-        'Received to stored': [f'{s*1000:,.0f} ms' if s < 60 else ago(s) for s in delay]})
+    return pd.DataFrame({'Time': local.map(lambda t: f'{t:%Y-%m-%d %H:%M:%S}.{t.microsecond//1000:03d} {t:%Z}').astype(str),
+        'Symbol': df.symbol, 'Price': df.price, 'Volume': df.volume, 'Basis': df.source.map({'websocket': 'trade', 'rest': 'quote'}),
+        'Conditions': df.conditions.fillna(''), 'Stored after, ms': ((df.stored_at - df.received_at).dt.total_seconds()*1000).round()})
 
 def stats_table(
     rows:list[Stats]
 ) -> pd.DataFrame: # one row a symbol, for people
     "Statistics as shown; the spread is the deviation in percent of the average, which makes symbols comparable."
-    def line(o):
-        change = (o.last - o.first)*100/o.first if o.first else None
-        return {'Symbol': o.symbol, 'Average': money(o.average), 'Minimum': money(o.minimum), 'Maximum': money(o.maximum),
-            'Standard deviation': money(o.stddev), 'Spread': DASH if not (o.average and o.stddev is not None) else percent(o.stddev*100/o.average).lstrip('+'),
-            'Change': percent(change), 'VWAP': money(o.vwap), 'Volume': number(o.volume) if o.volume else 'not in this feed', 'Ticks': number(o.count), 'Minutes': number(o.bars)}
+    share = lambda part, whole: part*100/whole if part is not None and whole else None
+    line = lambda o: {'Symbol': o.symbol, 'Average': o.average, 'Minimum': o.minimum, 'Maximum': o.maximum, 'Std deviation': o.stddev,
+        'Spread, %': share(o.stddev, o.average), 'Change, %': share(o.last - o.first, o.first) if o.first else None, 'VWAP': o.vwap,
+        'Volume': o.volume if o.volume else None, 'Ticks': o.count, 'Minutes': o.bars}
     return pd.DataFrame([line(o) for o in rows])
