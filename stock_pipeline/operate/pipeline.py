@@ -86,9 +86,9 @@ def pipeline_specs(
     spark = {**env, 'SPARK_CONNECTOR_JARS': jars, **({'JAVA_HOME': str(java)} if java else {})}
     return [
         ServiceSpec('producer', _command('producer'), env, lambda: fresh_beat(run/'producer.json') is not None, logs/'producer.log',
-            stop_timeout=20, depends_on=('kafka',), address=settings.topic, cwd=home),
+            stop_timeout=20, address=settings.topic, cwd=home),
         ServiceSpec('stream', _command('stream'), spark, lambda: fresh_beat(run/'stream.json') is not None, logs/'stream.log',
-            stop_timeout=30, depends_on=('kafka', 'postgres', 'redis'), address=settings.spark_master, start_timeout=120, cwd=home),
+            stop_timeout=30, address=settings.spark_master, start_timeout=120, cwd=home),
         ServiceSpec('dashboard', _command('dashboard', '--port', str(settings.dashboard_port)), env, lambda: page_answers(settings.dashboard_port), logs/'dashboard.log',
             address=f'http://localhost:{settings.dashboard_port}', cwd=home)]
 

@@ -31,7 +31,7 @@ def start_logging(level:str='INFO'): # DEBUG, INFO, WARNING or ERROR
     logging.basicConfig(level='WARNING', handlers=[handler], force=True)
     logging.getLogger('stock_pipeline').setLevel(level)
     logging.getLogger('kafka').setLevel('CRITICAL') # its reconnects are reported by ours, once
-    for name in ('httpx', 'httpcore', 'websockets'): logging.getLogger(name).setLevel('WARNING') # they would log addresses
+    for name in ('httpx', 'httpcore', 'websockets', 'py4j'): logging.getLogger(name).setLevel('CRITICAL' if name == 'py4j' else 'WARNING') # the first three would log addresses, the last one traces
 
 # %% ../../nbs/08_operate/12_run.ipynb #3ba7fdea
 def _on_signals(stop):

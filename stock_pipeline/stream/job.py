@@ -17,7 +17,7 @@ from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 
 # %% auto #0
 __all__ = ['log', 'EARLIEST', 'JVM_OPTIONS', 'CONNECTOR', 'topic_identity', 'starting_offsets', 'read_ledger', 'spark_conf',
-           'make_session', 'StreamJob', 'run_stream']
+           'make_session', 'warm_up', 'StreamJob', 'run_stream']
 
 # %% ../../nbs/05_stream/04_job.ipynb #d26d06ed
 log = logging.getLogger(__name__)
@@ -88,6 +88,13 @@ def make_session(settings:Settings, jars:str=''):
     if not jars and not _connector_bundled(): builder = builder.config('spark.jars.packages', CONNECTOR).config('spark.jars.excludes', 'com.google.code.findbugs:jsr305,org.scala-lang.modules:scala-parallel-collections_2.13')
     return builder.getOrCreate()
 
+def warm_up(spark, cores:int=2):
+    "Start the Python workers and import what they need, before the first tick is due."
+    def load(batches):
+        import stock_pipeline.stream.sink
+        yield from batches
+    spark.range(0, cores, 1, cores).mapInArrow(load, 'id long').count()
+
 def _connector_bundled():
     import pyspark
     return any((Path(pyspark.__file__).parent/'jars').glob('spark-sql-kafka-*.jar'))
@@ -101,6 +108,7 @@ class StreamJob:
     ):
         self.settings, self.jars = settings, jars
         self.spark = self.query = self.conn = self.config = None
+        self.stopping, self.in_batch = False, threading.Lock()
         self.batch_id, self.last, self.state, self.rebuilt = -1, [], 'starting', 0.0
 
     @property
@@ -124,13 +132,23 @@ from fastcore.basics import patch
 def prepare(self:StreamJob):
     "Schema, ownership, and the identity of what is read."
     s = self.settings
-    self.conn = connect(s.postgres_dsn())
+    self.conn = self._connect_patiently()
     migrate(self.conn)
     cluster_id, topic_id = topic_identity(s.kafka_bootstrap_servers, s.topic)
     with transaction(self.conn) as cur: epoch = writer.take_ownership(cur, f'{socket.gethostname()} pid {os.getpid()}')
     self.config = SinkConfig(s.postgres_dsn(), cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl)
     self.cache = LatestCache(self.config.redis_url, s.redis_prefix, s.cache_ttl)
     with transaction(self.conn) as cur: self.cache.rebuild(cur)
+
+@patch
+def _connect_patiently(self:StreamJob, patience=60):
+    "The database may still be starting."
+    until = time.monotonic() + patience
+    while True:
+        try: return connect(self.settings.postgres_dsn())
+        except StoreError:
+            if time.monotonic() > until: raise
+            time.sleep(.2)
 
 @patch(as_prop=True)
 def checkpoint(self:StreamJob) -> Path:
@@ -162,9 +180,16 @@ _BATCH = 'INSERT INTO batches (batch_id, partition, rows, duration_ms, latency_p
 def on_batch(self:StreamJob, df, batch_id:int):
     "One micro-batch: the workers write, the driver notes how long it took."
     from pyspark.sql.functions import expr
-    records = df.select('key', 'value', 'partition', 'offset', expr('unix_millis(timestamp) AS timestamp'))
-    self.last = [r.asDict() for r in records.mapInArrow(partition_writer(self.config), OUTCOME_DDL).collect()]
-    self.batch_id = batch_id
+    with self.in_batch:
+        if self.stopping: raise InterruptedError('the job is stopping') # not returned from: Spark would take the batch for done
+        records = df.select('key', 'value', 'partition', 'offset', expr('unix_millis(timestamp) AS timestamp'))
+        self.last = [r.asDict() for r in records.mapInArrow(partition_writer(self.config), OUTCOME_DDL).collect()]
+        self.batch_id = batch_id
+        self._note_timing()
+
+@patch
+def _note_timing(self:StreamJob):
+    batch_id = self.batch_id
     try:
         with transaction(self.conn) as cur:
             for o in self.last: cur.execute(_BATCH, (batch_id, o['partition'], o['rows'], o['duration_ms'], o['p50_ms'], o['p99_ms']))
@@ -216,6 +241,8 @@ def _refill(self:StreamJob):
 @patch
 def close(self:StreamJob):
     "Stop the query after the batch at hand, then Spark."
+    self.stopping = True
+    if self.in_batch.acquire(timeout=20): self.in_batch.release() # stopping in the middle would interrupt the workers
     with contextlib.suppress(Exception):
         if self.query: self.query.stop()
     with contextlib.suppress(Exception):
@@ -235,7 +262,7 @@ def run_stream(
     try:
         job.beat('starting')
         made = {}
-        spark_start = threading.Thread(target=lambda: made.update(spark=_attempt(make_session, settings, jars)), daemon=True)
+        spark_start = threading.Thread(target=lambda: made.update(spark=_attempt(_warm_session, settings, jars)), daemon=True)
         spark_start.start() # the JVM starts while the servers are asked
         job.prepare()
         spark_start.join()
@@ -246,6 +273,11 @@ def run_stream(
         job.beat('stopped')
     except PipelineError: job.beat('failed'); raise
     finally: job.close()
+
+def _warm_session(settings, jars):
+    spark = make_session(settings, jars)
+    warm_up(spark)
+    return spark
 
 def _attempt(f, *args):
     try: return f(*args)
