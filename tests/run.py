@@ -4,7 +4,7 @@ Steps: the modules equal their notebooks · notebooks are clean · the budget of
 notebook · structure tests (pytest) · every notebook · integration notebooks (papermill). At the end a table of times and
 the line `N passed, N failed`.
 """
-import argparse, os, shutil, sys, tempfile, time
+import argparse, shutil, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def main():
         books = [b for b in tree.notebooks(ROOT/'nbs') if wanted(str(b.relative_to(ROOT)), args.names)]
         books = [b for b in books if not tree.is_skipped(b)]
         long_books = [b for b in tree.notebooks(ROOT/'tests'/'integration') if wanted(str(b.relative_to(ROOT)), args.names)]
-        with jobs.shared_stack(env, report, use=bool(books or long_books) and not args.no_stack):
+        with jobs.lent_stack(env, [] if args.no_stack else books + long_books, report):
             with ThreadPoolExecutor(args.workers) as pool:
                 todo = [pool.submit(jobs.run_notebook, ROOT, b, env, timeout) for b in books]
                 if wanted('structure', args.names): todo.append(pool.submit(jobs.run_pytest, ROOT, env, args.all))
