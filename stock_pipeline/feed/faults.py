@@ -140,6 +140,7 @@ def status_answer(
     if status >= 500: return Answer(status, f'<html><head><title>{status}</title></head><body><center><h1>{status} Server Error</h1></center></body></html>', 'text/html')
     return Answer(status, '{"error":"Bad request"}')
 
+# %% ../../nbs/02_feed/07_faults.ipynb #74d9b44a
 def spoil(
     answer:Answer, # the good one
     fault:Fault,

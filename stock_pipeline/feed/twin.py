@@ -42,6 +42,7 @@ def _tape(market, speed, replay): # market, tape or None
     if replay is None and not speed: replay = market.day_messages(new_york_date(last_close(int(time.time()*1000))))
     return market, replay
 
+# %% ../../nbs/02_feed/11_twin.ipynb #217d6591
 class Twin:
     "A Finnhub-compatible server in the running event loop: `async with Twin() as twin: twin.url, twin.ws_url`."
     def __init__(self,
@@ -170,6 +171,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         self.ready.set()
 
+# %% ../../nbs/02_feed/11_twin.ipynb #7f90453b
 def _told(handler):
     async def told(connection):
         try: return await handler(connection)
@@ -187,7 +189,7 @@ def _listen(host, port):
         raise ConfigError(f'The twin cannot listen on {host}:{port}: {e.strerror}', 'Choose another port, or 0 for a free one') from None
     return sock
 
-# %% ../../nbs/02_feed/11_twin.ipynb #7f90453b
+# %% ../../nbs/02_feed/11_twin.ipynb #c5b67f6a
 @patch
 async def _run(self:Twin):
     try: await self.stream.run()
@@ -197,6 +199,7 @@ async def _run(self:Twin):
         self._stopping.set()
         await self.stream.disconnect(1011, 'replay failed')
 
+# %% ../../nbs/02_feed/11_twin.ipynb #c2112bce
 @patch
 async def __aenter__(self:Twin):
     sock = _listen(self.host, self.port)

@@ -58,7 +58,7 @@ class Hub:
         if self.symbols: self.wanted.set()
         else: self.wanted.clear()
 
-# %% ../../nbs/02_feed/09_twin_hub.ipynb #ea5c5003
+# %% ../../nbs/02_feed/09_twin_hub.ipynb #9b213f62
 @patch
 async def request(self:Hub,
     who:Subscriber,
@@ -75,6 +75,7 @@ async def request(self:Hub,
     else: who.symbols.add(symbol)
     self._update()
 
+# %% ../../nbs/02_feed/09_twin_hub.ipynb #ea5c5003
 @patch
 async def serve(self:Hub, who:Subscriber):
     "Answer a connection until it ends."
@@ -90,18 +91,22 @@ def _remove(self:Hub, who):
     if who in self.subscribers: self.subscribers.remove(who)
     self._update()
 
+# %% ../../nbs/02_feed/09_twin_hub.ipynb #506735ef
 @patch
 async def disconnect(self:Hub,
     code:int|None=1011, # None or 1006: cut without a word
     reason:str='',
+    patience:float|None=1., # seconds for a consumer that does not read; then the connection is cut
 ):
     "End all connections."
     for o in list(self.subscribers):
         self._remove(o)
         if code in (None, 1006): o.abort()
         else:
-            try: await o.ws.close(code, reason)
-            except (RuntimeError, OSError): pass
+            try:
+                async with asyncio.timeout(patience): await o.ws.close(code, reason)
+            except TimeoutError: o.abort()
+            except (WebSocketDisconnect, RuntimeError, OSError): pass
 
 # %% ../../nbs/02_feed/09_twin_hub.ipynb #226362a6
 @patch

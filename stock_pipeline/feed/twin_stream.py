@@ -51,8 +51,16 @@ class TapeClock:
         "At speed 0 the tape moves the clock."
         if not self.speed: self._start = max(self._start, at_ms)
 
-    def pause(self): self._paused = self._clock()
-    def resume(self): self._since, self._paused = self._since + self._clock() - self._paused, None
+# %% ../../nbs/02_feed/10_twin_stream.ipynb #26a285a1
+@patch
+def pause(self:TapeClock):
+    "Stand still."
+    self._paused = self._clock()
+
+@patch
+def resume(self:TapeClock):
+    "Go on from there."
+    self._since, self._paused = self._since + self._clock() - self._paused, None
 
 # %% ../../nbs/02_feed/10_twin_stream.ipynb #9f2f7466
 class Stream(Hub):
@@ -113,7 +121,7 @@ async def send(self:Stream,
         for item in self.faults.deliveries(trades): await self._emit(item)
         await asyncio.sleep(0)
 
-# %% ../../nbs/02_feed/10_twin_stream.ipynb #c9994e2b
+# %% ../../nbs/02_feed/10_twin_stream.ipynb #cbaebc14
 @patch
 def _note(self:Stream, m): # a replay's quotes
     self.clock.seen(m[0])
@@ -128,6 +136,7 @@ def quote(self:Stream, symbol:str) -> dict|None:
     "The quote of a replay's present: the last one recorded, else made of the trades."
     return self.quotes.get(symbol) or (self.days[symbol].quote() if symbol in self.days else None)
 
+# %% ../../nbs/02_feed/10_twin_stream.ipynb #c9994e2b
 @patch
 async def play(self:Stream,
     tape:Iterable[TapeMessage|TapeQuote],
@@ -158,6 +167,7 @@ async def _until(self:Stream, at_ms, live): # True: a live tape has to be left
             return True
     return False
 
+# %% ../../nbs/02_feed/10_twin_stream.ipynb #71f419fa
 @patch
 async def run(self:Stream):
     "Play for ever, or to the end of the replay."
@@ -181,4 +191,4 @@ async def _run_replay(self:Stream):
     for o in self.faults.held(): await self._emit(o)
     log.info('The replay has ended: %d trades in %d messages', self.trades_sent, self.messages_sent)
     self.finished.set()
-    await self.disconnect(1000, REPLAY_FINISHED)
+    await self.disconnect(1000, REPLAY_FINISHED, patience=None) # what is under way must arrive
