@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging, threading, time
 from collections import namedtuple
-from datetime import datetime, timezone
+from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
@@ -180,7 +180,7 @@ TICK_COLUMNS = ('symbol', 'event_time', 'price', 'volume', 'source', 'conditions
 
 TICKS_SQL = f"""SELECT t.* FROM unnest(coalesce(%(symbols)s::text[], ARRAY(SELECT symbol FROM latest))) s(symbol) CROSS JOIN LATERAL (
     SELECT {', '.join(TICK_COLUMNS[:-1])}, replace(event_id::text, '-', '') AS event_id FROM stock_prices p
-    WHERE p.symbol = s.symbol AND p.event_time <= to_timestamp(%(before)s/1000.0) AND (p.event_time, p.sequence) < (to_timestamp(%(before)s/1000.0), %(sequence)s)
+    WHERE p.symbol = s.symbol AND p.event_time <= %(before)s::timestamptz AND (p.event_time, p.sequence) < (%(before)s::timestamptz, %(sequence)s)
     ORDER BY p.event_time DESC, p.sequence DESC LIMIT %(limit)s) t
 ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"""
 
@@ -188,11 +188,11 @@ ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"""
 def ticks(self:Reader,
     symbols:list|None=None, # default: all
     limit:int=50, # rows
-    before:tuple[int, int]|None=None # (event_time in ms, sequence) of the last row of the page above
+    before:tuple[datetime, int]|None=None # (event_time, sequence) of the last row of the page above
 ) -> pd.DataFrame: # TICK_COLUMNS, newest first
     "A page of the tick table."
-    at, sequence = before or (4_102_444_800_000, 0)
-    params = {'symbols': None if symbols is None else list(symbols), 'limit': int(limit), 'before': int(at), 'sequence': int(sequence)}
+    at, sequence = before or ('infinity', 0)
+    params = {'symbols': None if symbols is None else list(symbols), 'limit': int(limit), 'before': str(at), 'sequence': int(sequence)}
     return self.frame(TICKS_SQL, params, TICK_COLUMNS, ('event_time', 'received_at', 'stored_at'))
 
 # %% ../../nbs/04_store/05_reader.ipynb #780a26d0
