@@ -65,6 +65,7 @@ class Twin:
         if tape is not None and (first := next(tape := iter(tape), None)):
             self.clock.set(first[0])
             tape = chain((first,), tape)
+            stream.setdefault('max_symbols', 10_000) # the free plan's 50 would cut a recording short
         self.faults, self.key, self.host, self.port, self.failure = faults or Faults(), key, host, port, None
         self.stream = Stream(self.market, self.faults, self.clock, tape, **stream)
         self.rest = RestAnswers(self.market, self.clock.now_ms, None if tape is None else self.stream.quote)
