@@ -11,11 +11,12 @@ from collections import deque
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.partitioner import DefaultPartitioner
 
 from ..feed.finnhub import backoff
 
 # %% auto #0
-__all__ = ['log', 'ensure_topic', 'kafka_producer', 'Delivery']
+__all__ = ['log', 'ensure_topic', 'SteadyPartitioner', 'kafka_producer', 'Delivery']
 
 # %% ../../nbs/03_ingest/03_delivery.ipynb #b64288d6
 log = logging.getLogger(__name__)
@@ -34,6 +35,17 @@ def ensure_topic(
     else: log.info('Created the topic %s with %d partitions', topic, partitions)
     finally: admin.close()
 
+class SteadyPartitioner(DefaultPartitioner):
+    "The client's usual choice (murmur2 of the key, as in Java), computed once a symbol and then remembered."
+    def __init__(self): self._chosen = {}
+
+    def partition(self, topic, key, serialized_key, value, serialized_value, cluster):
+        if (chosen := self._chosen.get(serialized_key)) is not None: return chosen
+        chosen = super().partition(topic, key, serialized_key, value, serialized_value, cluster)
+        if serialized_key is not None: self._chosen[serialized_key] = chosen
+        return chosen
+
+# %% ../../nbs/03_ingest/03_delivery.ipynb #0933f598
 def kafka_producer(
     servers:str,
     topic:str,
@@ -43,7 +55,7 @@ def kafka_producer(
     "An idempotent client that keeps trying for as long as it takes; creates the topic first; blocks."
     ensure_topic(servers, topic, timeout=timeout)
     producer = KafkaProducer(**{**dict(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000, client_id='stock-pipeline-producer', enable_idempotence=True, acks='all',
-        linger_ms=20, batch_size=2**18, compression_type='gzip', delivery_timeout_ms=2**31 - 1, request_timeout_ms=15_000,
+        partitioner=SteadyPartitioner(), linger_ms=20, batch_size=2**18, compression_type='gzip', delivery_timeout_ms=2**31 - 1, request_timeout_ms=15_000,
         max_block_ms=2_000, reconnect_backoff_max_ms=1_000, metrics_enabled=False), **kwargs})
     producer.partitions_for(topic)
     return producer
