@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os, re, shlex, shutil, subprocess
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def java_home(
     "A Java home that Spark starts from: the runtime's own, or one with a launcher when it lacks the vector module."
     java = java or find_java()
     if java.vector: return java.home
-    home = Path(cache)/'java'/f'{java.origin.lower()}-{java.version}'
+    home = Path(cache)/'java'/f'{java.origin.lower()}-{java.version}-{sha256(bytes(java.home)).hexdigest()[:8]}'
     text = LAUNCHER.format(java=shlex.quote(str(java.java)))
     launcher = home/'bin'/'java'
     try:
