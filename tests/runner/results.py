@@ -37,8 +37,9 @@ class Report:
         return int(self.count('failed') > 0 or not self.count('passed'))
 
 def _gist(detail):
-    "The line that says most: the last one of a traceback, else the first."
+    "The line that says most: pytest's first E line, the last line of a traceback, else the first line."
     lines = detail.strip().splitlines() or ['']
+    if marked := [line[1:] for line in lines if line.startswith('E  ')]: return marked[0].strip()
     return lines[-1 if 'Traceback' in detail else 0].strip()
 
 def _indent(text, width=9): return '\n'.join(' '*width + line for line in text.rstrip().splitlines()[-80:])
