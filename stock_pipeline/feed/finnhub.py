@@ -48,6 +48,7 @@ def checked_key(key:str) -> str:
 
 def is_loopback(url:str) -> bool: return urlsplit(url).hostname in ('127.0.0.1', 'localhost', '::1')
 
+# %% ../../nbs/02_feed/02_finnhub.ipynb #9ab962bb
 class FinnhubClient:
     "REST calls within the budget, retried, and finished in time: `async with FinnhubClient(key) as c: await c.quote('AAPL')`."
     def __init__(self,

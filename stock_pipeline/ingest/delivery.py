@@ -104,6 +104,7 @@ def put(self:Delivery,
     self._waiting.append(entry := [None, key, value])
     self._send(entry)
 
+# %% ../../nbs/03_ingest/03_delivery.ipynb #b2b35787
 @patch
 def settle(self:Delivery) -> int: # records still waiting
     "Strike off what is acknowledged."
@@ -177,6 +178,7 @@ async def room(self:Delivery):
             await self._sleep(.005)
         self.settle()
 
+# %% ../../nbs/03_ingest/03_delivery.ipynb #d959daf7
 @patch
 async def flush(self:Delivery,
     timeout:float|None=None, # seconds; None: as long as it takes

@@ -112,6 +112,7 @@ async def fetch(self:Follower, symbol:str) -> Quote|None: # a new quote
         try: return quote if self.on_quote(quote) else None
         except RecordError as e: log.warning('The quote of %s is no tick: %s', symbol, e)
 
+# %% ../../nbs/03_ingest/05_follower.ipynb #14916f10
 @patch
 async def fetch_round(self:Follower,
     delay:float, # seconds between two symbols
@@ -134,6 +135,7 @@ async def _check_stream(self:Follower, fresh):
     heard = max(stream.last_trade_ms or 0, stream.opened_ms or 0)
     if now - heard > SILENT_MS and any(q.t_ms > heard for q in fresh): await stream.reconnect(f'prices move, but no trade came for {(now - heard)/1000:.0f} s')
 
+# %% ../../nbs/03_ingest/05_follower.ipynb #f7d4342a
 @patch
 async def poll(self:Follower):
     "Poll for ever."

@@ -66,18 +66,23 @@ class TradeIdentity:
         if again: self._seen.move_to_end(key)
         return again
 
-    def accept(self, m:TradeMessage) -> list[tuple[Trade, int]]: # new trades, each with the number of equal ones before it
-        "The trades of a message that are new; none when the whole message is a redelivery."
-        c, n = self.counts, len(m.trades)
-        c.messages += 1
-        if n > 1 and self._redelivered(m):
-            c.redelivered_messages += 1
-            c.duplicates_suppressed += n
-            return []
-        numbered = [(t, self._occurrence(t)) for t in m.trades]
-        if n == 1 and numbered[0][1]: c.ambiguous += 1
-        c.accepted += n
-        return numbered
+# %% ../../nbs/03_ingest/01_identity.ipynb #e0eec929
+from fastcore.basics import patch
+
+# %% ../../nbs/03_ingest/01_identity.ipynb #713585df
+@patch
+def accept(self:TradeIdentity, m:TradeMessage) -> list[tuple[Trade, int]]: # new trades, each with the number of equal ones before it
+    "The trades of a message that are new; none when the whole message is a redelivery."
+    c, n = self.counts, len(m.trades)
+    c.messages += 1
+    if n > 1 and self._redelivered(m):
+        c.redelivered_messages += 1
+        c.duplicates_suppressed += n
+        return []
+    numbered = [(t, self._occurrence(t)) for t in m.trades]
+    if n == 1 and numbered[0][1]: c.ambiguous += 1
+    c.accepted += n
+    return numbered
 
 # %% ../../nbs/03_ingest/01_identity.ipynb #0122725e
 class QuoteIdentity:

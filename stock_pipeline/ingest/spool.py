@@ -75,6 +75,7 @@ def append(self:Spool, key:bytes|None, value:bytes):
     except OSError as e: return self._give_up(e)
     self._segments[-1][1] += 1
 
+# %% ../../nbs/03_ingest/02_spool.ipynb #e38eb5fe
 @patch
 def commit(self:Spool):
     "Hand what was appended to the operating system."
@@ -88,7 +89,7 @@ def _give_up(self:Spool, e):
     self.failed = f'The spool in {self.folder} cannot be written: {e.strerror}'
     log.error('%s. A kill now may lose records that are on their way', self.failed)
 
-# %% ../../nbs/03_ingest/02_spool.ipynb #e38eb5fe
+# %% ../../nbs/03_ingest/02_spool.ipynb #c8f72556
 @patch
 def forget_recovered(self:Spool):
     "Delete the segments of the earlier run, after their records were appended to this one."
@@ -111,6 +112,7 @@ def done(self:Spool,
         if len(self._segments) == 1 and self._size < self.segment_bytes//16: break # too small for the trouble
         self._drop()
 
+# %% ../../nbs/03_ingest/02_spool.ipynb #5bacdf79
 @patch
 def _drop(self:Spool): # the oldest segment
     path, _ = self._segments.popleft()
