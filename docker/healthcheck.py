@@ -2,8 +2,15 @@
 import json, os, sys, time, urllib.request
 from pathlib import Path
 
-STALE = 30  # seconds
+STALE = 30  # seconds without a heartbeat
+PATIENCE = 120  # seconds for the first batch
 WELL = {"running", "replay finished"}  # of the states that producer and job report
+
+
+def running_for(pid: int) -> float:
+    "Seconds since a process of this container started."
+    ticks = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def heartbeat(name: str) -> str:
@@ -11,9 +18,11 @@ def heartbeat(name: str) -> str:
     path = Path(os.environ.get("STOCK_PIPELINE_HOME", "/app/data"), "run", f"{name}.json")
     age = time.time() - path.stat().st_mtime
     if age > STALE: raise RuntimeError(f"heartbeat {age:.0f} s old")
-    state = json.loads(path.read_text())["state"]
-    if state not in WELL: raise RuntimeError(state)
-    return state
+    beat = json.loads(path.read_text())
+    if beat["state"] not in WELL: raise RuntimeError(beat["state"])
+    # a job is well once it has stored something, or when it has waited so long that there is nothing to store
+    if beat.get("batch_id", 0) < 0 and running_for(beat["pid"]) < PATIENCE: raise RuntimeError("no batch yet")
+    return beat["state"]
 
 
 def page() -> str:

@@ -95,6 +95,21 @@ def test_health_is_a_fresh_heartbeat(tmp_path, name):
     os.utime(beat, (time.time() - 60,)*2)
     assert 'heartbeat 60 s old' in healthcheck(name, **home)[1]
 
+@pytest.mark.skipif(not Path('/proc/self/stat').exists(), reason='a container is a Linux')
+def test_the_job_is_healthy_once_it_has_stored_a_batch(tmp_path):
+    home, beat = {'STOCK_PIPELINE_HOME': str(tmp_path)}, tmp_path/'run'/'stream.json'
+    beat.parent.mkdir()
+    job = subprocess.Popen(['sleep', '60'])
+    try:
+        for pid, batch, said in ((job.pid, -1, 'no batch yet'), (job.pid, 0, 'running'), (1, -1, 'running' if old(1) else 'no batch yet')):
+            beat.write_text(json.dumps({'state': 'running', 'batch_id': batch, 'pid': pid}))
+            assert healthcheck('stream', **home) == (int(said != 'running'), f'stream: {said}')
+    finally: job.kill(); job.wait()
+
+def old(pid): # runs for more than two minutes
+    ticks = int(Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[19])
+    return float(Path('/proc/uptime').read_text().split()[0]) - ticks/os.sysconf('SC_CLK_TCK') > 120
+
 def test_health_of_the_page():
     class Page(http.server.BaseHTTPRequestHandler):
         def do_GET(self): self.send_response(200 if self.path == '/_stcore/health' else 404); self.end_headers(); self.wfile.write(b'ok')
