@@ -21,7 +21,7 @@ from .kafka_server import KafkaServer
 from .postgres_server import PostgresServer, end_postmaster, folder_elsewhere
 from .process import kill_all, marked
 from .redis_server import RedisServer
-from .service import Server, ServiceSpec, free_port
+from .service import Server, ServiceSpec, disk_errors, free_port
 
 # %% auto #0
 __all__ = ['GUARD', 'home_lock', 'Stack', 'erase_home', 'guarded', 'embedded_stack']
@@ -33,14 +33,15 @@ def home_lock(
 ):
     "Hold this home for this process alone; raises `StackError` at once when another process has it."
     path = Path(home)/'run'/'lock'
-    try: path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise StackError(f'{e.filename or home} cannot be written: {e.strerror}', 'Check who owns it, or set STOCK_PIPELINE_HOME to another folder') from None
-    with path.open('a+') as f:
+    with disk_errors('lock', home):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        f = path.open('a+')
+    with f:
         try: fcntl.flock(f, fcntl.LOCK_EX|fcntl.LOCK_NB)
         except OSError:
             f.seek(0)
             raise StackError(f'The pipeline already runs in {home} (process {f.read().strip() or "?"})', 'See it with: stock-pipeline status; stop it with: stock-pipeline down') from None
-        f.truncate(0); f.write(str(os.getpid())); f.flush()
+        with disk_errors('lock', home): os.ftruncate(f.fileno(), 0); os.write(f.fileno(), str(os.getpid()).encode())
         yield
 
 # %% ../../nbs/08_operate/08_servers.ipynb #1886cbac

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno, logging, os, random, secrets, shutil, signal, socket, subprocess, time
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from ..core.errors import StackError
 from .process import RUN_VARIABLE, ProcessRef, end_process, marked, process_start
 
 # %% auto #0
-__all__ = ['logger', 'port_free', 'free_port', 'ServiceSpec', 'open_log', 'spawn', 'check_room', 'wait_until', 'secret', 'Server',
-           'last_line']
+__all__ = ['logger', 'port_free', 'free_port', 'ServiceSpec', 'open_log', 'spawn', 'check_room', 'disk_errors', 'wait_until',
+           'secret', 'Server', 'last_line']
 
 # %% ../../nbs/08_operate/04_service.ipynb #2f925a4f
 logger = logging.getLogger(__name__)
@@ -110,6 +111,17 @@ def check_room(
     if (free := shutil.disk_usage(at).free >> 20) < need:
         raise StackError(f'{free} MB free in {at}, a start needs {need}', 'Make room, or set STOCK_PIPELINE_HOME to another disk', free=free)
 
+@contextmanager
+def disk_errors(
+    what:str, # the server or the step, for the message
+    folder:Path, # named when the system does not say which file
+):
+    "What the system says about files and folders becomes one clear line."
+    try: yield
+    except OSError as e:
+        remedy = 'Make room on the disk' if e.errno in (errno.ENOSPC, errno.EDQUOT) else 'Check who owns the folder, or set STOCK_PIPELINE_HOME to another'
+        raise StackError(f'{what}: {e.filename or folder}: {e.strerror}', remedy) from None
+
 def wait_until(
     check:Callable[[], bool], # exceptions count as no
     patience:float, # seconds
@@ -131,9 +143,9 @@ def secret(
 ) -> str: # the same at each call
     "A password from its file, made at the first call."
     path = home/'secrets'/name
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try: return path.read_text().strip() or _made(path)
-    except FileNotFoundError: return _made(path)
+    with disk_errors(f'password of {name}', home):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path.exists() and path.read_text().strip() or _made(path)
 
 def _made(path):
     part = path.with_name(f'{path.name}.{os.getpid()}')
@@ -189,15 +201,12 @@ def end_leftover(self:Server) -> None:
 @patch
 def prepare(self:Server) -> None:
     "All that has to be done before each start."
-    try:
+    with disk_errors(self.name, self.home):
         for o in (self.home, self.home/'run', self.home/'logs'): o.mkdir(parents=True, exist_ok=True)
         check_room(self.home)
         self.end_leftover()
         self.choose_port()
         self.before()
-    except OSError as e:
-        remedy = 'Make room on the disk' if e.errno == errno.ENOSPC else 'Check who owns the folder, or set STOCK_PIPELINE_HOME to another'
-        raise StackError(f'{self.name}: {e.filename or self.home}: {e.strerror}', remedy) from None
 
 @patch
 def spec(self:Server) -> ServiceSpec:
