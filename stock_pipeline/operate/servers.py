@@ -109,6 +109,11 @@ def erase_home(
         if (folder/'postgres').exists(): end_postmaster(folder/'postgres')
         shutil.rmtree(folder, ignore_errors=True)
 
+@patch
+def remove(self:Stack) -> None:
+    "Erase the home of this stack; for `reset` and for throwaway stacks."
+    erase_home(self._settings.stock_pipeline_home)
+
 GUARD = "import sys; sys.stdin.read() or (sys.path.insert(0, sys.argv[2]), __import__('stock_pipeline.operate.servers', fromlist=['_']).erase_home(sys.argv[1]))"
 
 @contextmanager
