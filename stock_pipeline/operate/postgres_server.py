@@ -68,7 +68,7 @@ def _copied(package, target):
             new.rename(target)
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #4a71d6f1
-SHARED = Path('/var/lib/stock-pipeline') # root's place that every user can enter
+SHARED = Path('/var/lib/stock-pipeline-postgres') # a place that every user can enter; not inside any home, so that no reset of one home touches another's
 
 def postgres_bin(
     cache:Path, # the user's cache folder
