@@ -15,8 +15,8 @@ from .views import DASH, money, new_york, number, percent, with_gaps
 from ..store.reader import BAR_COLUMNS, Stats
 
 # %% auto #0
-__all__ = ['PALETTE', 'colours', 'wall_clock', 'closed_hours', 'price_line', 'average_line', 'price_figure', 'compare_figure',
-           'spread_figure']
+__all__ = ['PALETTE', 'colours', 'wall_clock', 'closed_hours', 'price_line', 'average_line', 'price_figure', 'spread_labels',
+           'compare_figure', 'spread_figure']
 
 # %% ../../nbs/07_serve/02_charts.ipynb #e569048c
 PALETTE = ('#2f81f7', '#f0883e', '#3fb950', '#bc6ff1', '#e5534b', '#39c5cf', '#d4a72c', '#f778ba', '#7d8590', '#a5d66f')
@@ -73,7 +73,8 @@ def price_line(
 # %% ../../nbs/07_serve/02_charts.ipynb #492f0787
 def _style(fig, start_ms, end_ms, revision, height):
     zone = new_york(end_ms, '').strip()
-    fig.update_xaxes(range=[_naive(start_ms), _naive(end_ms)], showgrid=False, hoverformat=f'%b %d, %H:%M {zone}')
+    fig.update_xaxes(range=[_naive(start_ms), _naive(end_ms)], showgrid=False, hoverformat=f'%b %d, %H:%M {zone}', automargin=True, title_font_size=12)
+    fig.update_yaxes(title_font_size=12)
     fig.update_layout(height=height, margin=dict(l=8, r=8, t=36, b=8), hovermode='x unified', hoversubplots='axis', uirevision=revision,
         legend=dict(orientation='h', y=1, yanchor='bottom', x=0), dragmode='zoom', hoverlabel=dict(namelength=-1))
     return fig
@@ -111,10 +112,29 @@ def price_figure(
             fig.add_trace(average_line(averages[averages.symbol == s], s, length).update(showlegend=i == 1), row=i, col=1)
         fig.update_yaxes(title_text=f'{s}, USD', tickformat=',', automargin=True, row=i, col=1)
     if shade: _shade(fig, start_ms, end_ms)
+    if len(symbols) > 1: fig.update_traces(xaxis=f'x{len(symbols)}') # one axis for all panels: the hover box reads them together
     fig.update_xaxes(title_text=f'New York time ({new_york(end_ms, "").strip()})', row=max(1, len(symbols)), col=1)
     return _style(fig, start_ms, end_ms, f'price {symbols} {(end_ms - start_ms)//3_600_000}', 420 if len(symbols) < 2 else 90 + 190*len(symbols)).update_layout(margin_t=36 if averages is not None else 12)
 
 # %% ../../nbs/07_serve/02_charts.ipynb #76934aec
+def spread_labels(
+    ends:list[float], # where the lines end
+    gap:float # the least distance of two labels, in the same unit
+) -> list[float]: # where the labels stand, in the same order
+    "Labels near the ends of their lines that do not cover each other."
+    order, at = sorted(range(len(ends)), key=lambda i: ends[i]), dict()
+    for before, i in zip([None, *order], order): at[i] = ends[i] if before is None else max(ends[i], at[before] + gap)
+    return [at[i] for i in range(len(ends))]
+
+# %% ../../nbs/07_serve/02_charts.ipynb #e6c26743
+def _label_ends(fig): # symbol and change beside the end of each line
+    known = [y for t in fig.data for y in t.y if y == y]
+    if not known: return
+    at = spread_labels([t.y[-1] for t in fig.data], 0.07*(max(known) - min(known)))
+    for t, y in zip(fig.data, at):
+        text = f'{t.name} {t.y[-1]:+,.2f} %'
+        fig.add_annotation(x=t.x[-1], y=y, text=text, showarrow=False, xanchor='left', xshift=6, font=dict(color=t.line.color, size=12))
+
 def compare_figure(
     bars:pd.DataFrame,
     symbols:list,
@@ -135,7 +155,7 @@ def compare_figure(
         text = [f'<b>{percent(m)}</b>' if m is not None and not pd.isna(m) else '' for m in moved]
         line.update(y=moved.astype(float), customdata=text)
         fig.add_trace(line, row=1, col=1)
-        fig.add_annotation(x=line.x[-1], y=line.y[-1], text=f'{s} {percent(change[-1])}', showarrow=False, xanchor='left', xshift=6, font=dict(color=colour[s], size=12))
+    _label_ends(fig)
     fig.add_hline(y=0, line=dict(color='rgba(128,128,128,0.6)', width=1))
     if shade: _shade(fig, start_ms, end_ms)
     fig.update_yaxes(title_text='change, %', ticksuffix=' %', automargin=True)
@@ -156,5 +176,6 @@ def spread_figure(
         fig.add_trace(go.Scatter(x=[low, high], mode='lines+markers', line=dict(color=colour[o.symbol], width=2), marker=dict(size=11, symbol='line-ns', line=dict(width=2, color=colour[o.symbol])), **same))
         fig.add_trace(go.Scatter(x=[-dev, dev], mode='lines', line=dict(color=colour[o.symbol], width=14), opacity=0.55, **same))
     fig.add_vline(x=0, line=dict(color='rgba(128,128,128,0.6)', width=1))
-    fig.update_xaxes(title_text='distance from the average, %', ticksuffix=' %')
+    fig.update_xaxes(title_text='distance from the average, %', ticksuffix=' %', title_font_size=12)
+    fig.update_yaxes(automargin=True)
     return fig.update_layout(height=110 + 46*max(1, len(shown)), margin=dict(l=8, r=8, t=8, b=8), uirevision='spread', hovermode='closest')

@@ -15,9 +15,9 @@ from .views import ago, number
 from ..store.progress import Batch, Offset, Totals
 
 # %% auto #0
-__all__ = ['logger', 'Measure', 'Heartbeat', 'read_heartbeat', 'feed_measure', 'Ends', 'plain_id', 'lag_of', 'broker_measure',
-           'batch_measure', 'database_measure', 'cache_measure', 'ping_ms', 'BrokerProbe', 'read_ends', 'Reading',
-           'Background']
+__all__ = ['logger', 'AWAY', 'Measure', 'Heartbeat', 'read_heartbeat', 'feed_measure', 'Ends', 'plain_id', 'lag_of',
+           'broker_measure', 'batch_measure', 'database_measure', 'cache_measure', 'ping_ms', 'BrokerProbe',
+           'read_ends', 'Reading', 'Background']
 
 # %% ../../nbs/07_serve/03_measures.ipynb #64ef666c
 logger = logging.getLogger(__name__)
@@ -47,6 +47,8 @@ def read_heartbeat(
     return Heartbeat(facts, max(0, (time.time() if now is None else now) - written)) if isinstance(facts, dict) else None
 
 # %% ../../nbs/07_serve/03_measures.ipynb #e87649e0
+AWAY = 'feed away', 'broker away', 'failed' # what the producer says of itself when nothing gets through
+
 def feed_measure(
     beat:Heartbeat|None,
     tick_age_s:float|None, # since the newest tick was received, wall clock; None: no tick yet
@@ -59,7 +61,7 @@ def feed_measure(
     known = [str(facts[k]) for k in ('transport', 'state') if facts.get(k)] + ([f"{number(facts['ticks_sent'])} sent"] if facts.get('ticks_sent') is not None else [])
     detail = ' · '.join([*known, f'heartbeat {ago(beat.age_s)} ago' if beat else 'no heartbeat file here'])
     if facts.get('errors'): detail += f" · last error: {str(facts['errors'])[:120]}"
-    if beat and beat.age_s > silent_s: state = 'down'
+    if beat and beat.age_s > silent_s or facts.get('state') in AWAY: state = 'down'
     elif facts.get('replay_done'): state, detail = 'idle', f'replay finished · {detail}'
     elif tick_age_s is None: state = 'unknown'
     elif tick_age_s > limit_s: state = 'idle' if closed else 'slow'
