@@ -183,18 +183,16 @@ def _tend(self:Supervisor, svc):
         if svc.stop.is_set() or why == 'finished': break
         svc.failures = 1 if time.monotonic() - began > self.lasting else svc.failures + 1
         svc.restarts += 1
-        pause = min(self.longest_backoff, self.backoff*2**(svc.failures - 1))
         self._set(svc, 'backoff', why)
-        svc.stop.wait(pause)
+        svc.stop.wait(min(self.longest_backoff, self.backoff*2**min(svc.failures - 1, 9)))
     self._set(svc, 'stopped' if svc.stop.is_set() else 'finished')
 
 # %% ../../nbs/08_operate/09_supervisor.ipynb #478f9d67
 @patch
 def _once(self:Supervisor, svc): # why it ended
     "One life of a process, from its start to its death or the wish to stop."
-    spec = svc.spec
     self._set(svc, 'starting')
-    spec.before()
+    (spec := svc.spec).before()
     if svc.stop.is_set(): return ''
     svc.process = spawn(spec, self.home)
     svc.ref = ProcessRef.of(svc.process.pid, spec.folder)
