@@ -57,19 +57,22 @@ def memory_mb(pid:int|None) -> float|None: # None: no such process
 def pipeline_status(
     home:Path, # STOCK_PIPELINE_HOME
     memory:bool=False, # also measure it; takes some milliseconds a process
+    reader:Reader|None=None, # kept by who asks again and again; default: one of its own
 ) -> dict: # feed, simulated, healthy, services, ticks_stored, newest_tick_age_s, latency_ms, problem …
     "How the pipeline of this home is, measured now."
     state, settings = read_state(home), kept_settings(home)
     names = 'name', 'state', 'address', 'pid', 'restarts', 'detail'
     services = [{k: o.get(k) for k in names} | ({'memory_mb': memory_mb(o['pid'])} if memory else {}) for o in state['services']]
     doc = dict(feed=settings.feed if settings else None, simulated=settings.feed == 'simulated' if settings else None, home=str(home), supervisor=state['supervisor'],
-        services=services, **NO_FIGURES, healthy=False, problem='')
+        services=services, **NO_FIGURES, unknown_symbols=[], healthy=False, problem='')
     if not settings or not services: return {**doc, 'problem': f'Nothing runs in {home}; start it with: stock-pipeline up'}
     ill = [f"{o['name']} is {o['state']}" for o in services if o['state'] not in ('running', 'finished')]
     if state['supervisor'] is None: return {**doc, 'problem': 'No supervisor; `stock-pipeline up` starts it again, `stock-pipeline down` ends what is left'}
-    reader = Reader(settings.postgres_dsn())
-    try: doc |= store_figures(reader, settings, round(time.time()*1000))
+    mine = reader or Reader(settings.postgres_dsn())
+    try: doc |= store_figures(mine, settings, round(time.time()*1000))
     except PipelineError as e: ill.append(str(e))
-    finally: reader.close()
-    if not fresh_beat(home/'run'/'producer.json'): ill.append('the producer has no heartbeat')
-    return {**doc, 'problem': '; '.join(ill), 'healthy': not ill}
+    finally:
+        if reader is None: mine.close()
+    beat = fresh_beat(home/'run'/'producer.json')
+    if not beat: ill.append('the producer has no heartbeat')
+    return {**doc, 'unknown_symbols': (beat or {}).get('unknown_symbols', []), 'problem': '; '.join(ill), 'healthy': not ill}

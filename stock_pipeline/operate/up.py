@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio, logging, os, shutil, subprocess, sys, time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import psutil
@@ -25,10 +25,11 @@ from .servers import Stack
 from .service import check_room, free_port, last_line
 from .status import pipeline_status
 from .supervisor import Supervisor, read_state
+from ..store.reader import Reader
 
 # %% auto #0
-__all__ = ['log', 'COLOUR', 'BADGE', 'check_key', 'check_machine', 'fetch_with_bar', 'status_table', 'build', 'run_up',
-           'replay_stored', 'run_child']
+__all__ = ['log', 'COLOUR', 'BADGE', 'MEMORY_EVERY', 'check_key', 'check_machine', 'fetch_with_bar', 'status_table', 'build',
+           'run_up', 'replay_stored', 'run_child']
 
 # %% ../../nbs/08_operate/13_up.ipynb #4a76ddaf
 log = logging.getLogger(__name__)
@@ -144,20 +145,29 @@ def replay_stored(
     if not beat or not beat.get('replay_done') or doc['ticks_stored'] is None: return False
     return doc['ticks_stored'] + doc['duplicates'] + doc['dead_letters'] >= beat.get('ticks_sent', 0) > 0
 
+MEMORY_EVERY = 10 # s; it is measured process by process
+
 def _turns(boss, settings, until_done, every):
     "A status at each turn, with the rate, until told to stop; ends by itself when a replay is done."
-    before = None
-    while not boss.stopping.wait(every):
-        doc, now = pipeline_status(settings.stock_pipeline_home, memory=True), time.monotonic()
-        stored = doc['ticks_stored']
-        rate = None if before is None or stored is None or before[1] is None else (stored - before[1])/(now - before[0])
-        before = now, stored
-        yield doc, rate
-        if until_done and replay_stored(settings, doc): return
+    before, measured, known = None, 0.0, {}
+    with closing(Reader(settings.postgres_dsn())) as reader:
+        while not boss.stopping.wait(every):
+            now = time.monotonic()
+            due = now > measured + MEMORY_EVERY
+            doc = pipeline_status(settings.stock_pipeline_home, memory=due, reader=reader)
+            if due: measured, known = now, {o['name']: o['memory_mb'] for o in doc['services']}
+            for o in doc['services']: o['memory_mb'] = known.get(o['name'])
+            stored = doc['ticks_stored']
+            rate = None if before is None or stored is None or before[1] is None else (stored - before[1])/(now - before[0])
+            before = now, stored
+            yield doc, rate
+            if until_done and replay_stored(settings, doc): return
 
 # %% ../../nbs/08_operate/13_up.ipynb #6a4bd168
 def _announce(doc, console, start, said):
-    "Say once that a first price is there, and once that all is healthy."
+    "Say once that a first price is there, that all is healthy, and which symbols the feed does not know."
+    for symbol in set(doc['unknown_symbols']) - said:
+        said.add(symbol); console.print(f'[yellow]The feed does not know {symbol}; the others go on. Check STOCK_SYMBOLS[/]')
     if doc['ticks_stored'] and 'price' not in said:
         said.add('price'); console.print(f'First price stored {time.monotonic() - start:.1f} s after the start')
     if doc['healthy'] and 'healthy' not in said:
@@ -165,15 +175,15 @@ def _announce(doc, console, start, said):
 
 def _live(boss, settings, console, start, until_done):
     doc, said = None, set()
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
-        for doc, rate in _turns(boss, settings, until_done, .5):
+    with Live(console=console, refresh_per_second=2, transient=True) as live:
+        for doc, rate in _turns(boss, settings, until_done, 1):
             _announce(doc, console, start, said)
             live.update(status_table(doc, rate))
     return doc
 
 def _plain(boss, settings, console, start, until_done):
     doc, said, before, since = None, set(), {}, 0.0
-    for doc, rate in _turns(boss, settings, until_done, .5):
+    for doc, rate in _turns(boss, settings, until_done, 1):
         _announce(doc, console, start, said)
         for o in doc['services']:
             if before.get(o['name']) != o['state']: console.print(f"{o['name']} is {o['state']}{': ' + o['detail'] if o['detail'] else ''}", soft_wrap=True)
@@ -199,7 +209,7 @@ def _detached(settings:Settings, console:Console, patience:float=240):
         while not (doc := pipeline_status(home))['healthy'] or doc['supervisor'] != child.pid:
             if child.poll() is not None: raise StackError(last_line(path).removeprefix('Error: ') or 'The pipeline ended while it started', f'See {path}')
             if time.monotonic() > start + patience: raise StackError(f"Not healthy after {patience:.0f} s: {doc['problem']}", f'It goes on trying; see {path}, or stop it with `stock-pipeline down`')
-            time.sleep(.25)
+            time.sleep(.5)
     console.print(status_table(pipeline_status(home, memory=True)))
     console.print(f'Healthy after {time.monotonic() - start:.1f} s. Dashboard: http://localhost:{_page(doc)}. Stop it with: stock-pipeline down')
 
