@@ -4,7 +4,7 @@ Steps: the modules equal their notebooks · notebooks are clean · the budget of
 notebook · structure tests (pytest) · every notebook · integration notebooks (papermill). At the end a table of times and
 the line `N passed, N failed`.
 """
-import argparse, shutil, sys, tempfile
+import argparse, shutil, signal, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def main():
     home = Path(tempfile.mkdtemp(prefix='sp-test-'))
     home.chmod(0o755) # as root, PostgreSQL runs as an ordinary user and must get in
     env = jobs.clean_env(ROOT, home)
+    for name in (signal.SIGTERM, signal.SIGHUP): signal.signal(name, signal.default_int_handler)
     try:
         for name, step in tree_steps(args.names).items(): report.add(jobs.timed(name, step, ROOT))
         books = [b for b in tree.notebooks(ROOT/'nbs') if wanted(str(b.relative_to(ROOT)), args.names)]
@@ -47,7 +48,12 @@ def main():
             with ThreadPoolExecutor(args.workers) as pool:
                 todo = [pool.submit(jobs.run_notebook, ROOT, b, env, timeout) for b in books]
                 if wanted('structure', args.names): todo.append(pool.submit(jobs.run_pytest, ROOT, env, args.all))
-                for job in todo: report.extend(job.result())
+                try:
+                    for job in todo: report.extend(job.result())
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    jobs.end_jobs()
+                    raise
             for b in long_books: report.extend(jobs.run_integration(ROOT, b, env, tier, timeout))
     except KeyboardInterrupt: report.add(Result('interrupted', 'failed', 0, 'stopped by the user'))
     finally: shutil.rmtree(home, ignore_errors=True)

@@ -32,11 +32,11 @@ def timed(name, step, *args):
     return Result(name, 'failed' if detail else 'passed', time.monotonic() - start, detail or '')
 
 def left_running(mark):
-    "Processes that carry the job's mark in their environment."
+    "Processes whose environment carries this mark, or one that begins so."
     found = []
     for p in psutil.process_iter():
         try:
-            if p.environ().get(MARK) == mark and p.status() != psutil.STATUS_ZOMBIE: found.append(p)
+            if p.environ().get(MARK, '').startswith(mark) and p.status() != psutil.STATUS_ZOMBIE: found.append(p)
         except (psutil.Error, OSError): pass
     return found
 
@@ -45,9 +45,13 @@ def end_all(processes):
         try: p.kill()
         except psutil.Error: pass
 
+def end_jobs():
+    "After an interruption: end all that this run has started."
+    end_all(left_running(f'{os.getpid()}:'))
+
 def run_marked(name, command, env, timeout, cwd):
     "Run to the end or to the time limit, end what it left; returns (exit status, output, names of what was left)."
-    mark = f'{os.getpid()}:{name}'
+    mark = f'{os.getpid()}:{name}:'
     with tempfile.TemporaryFile('w+') as out:
         child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env | {MARK: mark}, cwd=cwd)
         try: status = child.wait(timeout)
