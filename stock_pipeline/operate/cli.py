@@ -159,10 +159,10 @@ def service(name:Annotated[str, typer.Argument(help='producer, stream or dashboa
 
 @app.command()
 def healthy(name:Annotated[str, typer.Argument(help='producer, stream or dashboard.')], port:Annotated[int, typer.Option()]=8501):
-    "Exit code 0 if a service of this machine says that it works; the containers' health check."
+    "Exit code 0 if a service of this machine says that it works."
     from stock_pipeline.operate.pipeline import fresh_beat, page_answers
     ok = page_answers(port) if name == 'dashboard' else fresh_beat(_settings(None).stock_pipeline_home/'run'/f'{name}.json') is not None
-    if not ok: raise StackError(f'{name} does not say that it works', f'See its log')
+    if not ok: raise StackError(f'{name} does not say that it works', f'`stock-pipeline logs {name}` says why')
 
 @app.command()
 def version():

@@ -84,13 +84,14 @@ def pipeline_specs(
     home, env = settings.stock_pipeline_home, settings_env(settings)
     run, logs = home/'run', home/'logs'
     spark = {**env, 'SPARK_CONNECTOR_JARS': jars, **({'JAVA_HOME': str(java)} if java else {})}
+    def beating(name, **more): # a heartbeat of an earlier life must not count
+        beat = run/f'{name}.json'
+        return dict(name=name, argv=_command(name), ready=lambda: fresh_beat(beat) is not None, before=lambda: beat.unlink(missing_ok=True), log=logs/f'{name}.log', cwd=home, **more)
+    page = settings.dashboard_port
     return [
-        ServiceSpec('producer', _command('producer'), env, lambda: fresh_beat(run/'producer.json') is not None, logs/'producer.log',
-            stop_timeout=20, address=settings.topic, cwd=home),
-        ServiceSpec('stream', _command('stream'), spark, lambda: fresh_beat(run/'stream.json') is not None, logs/'stream.log',
-            stop_timeout=30, address=settings.spark_master, start_timeout=120, cwd=home),
-        ServiceSpec('dashboard', _command('dashboard', '--port', str(settings.dashboard_port)), env, lambda: page_answers(settings.dashboard_port), logs/'dashboard.log',
-            address=f'http://localhost:{settings.dashboard_port}', cwd=home)]
+        ServiceSpec('dashboard', _command('dashboard', '--port', str(page)), env, lambda: page_answers(page), logs/'dashboard.log', address=f'http://localhost:{page}', cwd=home),
+        ServiceSpec(env=spark, address=settings.spark_master, stop_timeout=30, start_timeout=120, **beating('stream')),
+        ServiceSpec(env=env, address=settings.topic, stop_timeout=20, **beating('producer'))]
 
 # %% ../../nbs/08_operate/10_pipeline.ipynb #4f90936a
 def connector_jars(settings:Settings) -> str: # with commas

@@ -126,7 +126,6 @@ def run_up(
     if detach: return _detached(settings, console)
     effective, specs = build(settings, console)
     keep_settings(effective)
-    for old in ('producer', 'stream'): (effective.stock_pipeline_home/'run'/f'{old}.json').unlink(missing_ok=True) # heartbeats of an earlier run
     with Supervisor(specs, effective.stock_pipeline_home) as boss:
         start, address = time.monotonic(), f'http://localhost:{effective.dashboard_port}'
         console.print(f'Starting in {effective.stock_pipeline_home}; the dashboard will be at {address}')

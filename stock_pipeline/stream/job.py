@@ -109,7 +109,7 @@ class StreamJob:
         self.settings, self.jars = settings, jars
         self.spark = self.query = self.conn = self.config = None
         self.stopping, self.in_batch = False, threading.Lock()
-        self.batch_id, self.last, self.state, self.rebuilt = -1, [], 'starting', 0.0
+        self.batch_id, self.batch_ms, self.last, self.state, self.rebuilt = -1, None, [], 'starting', 0.0
 
     @property
     def heartbeat(self): return self.settings.stock_pipeline_home/'run'/'stream.json'
@@ -118,7 +118,7 @@ class StreamJob:
         "Tell the health strip what the job does; written whole or not at all."
         self.state = state or self.state
         rows = sum(o['rows'] for o in self.last)
-        doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=self.batch_id, rows=rows, beat_ms=round(time.time()*1000),
+        doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=self.batch_id, rows=rows, batch_ms=self.batch_ms, beat_ms=round(time.time()*1000),
             duration_ms=max((o['duration_ms'] for o in self.last), default=None), p50_ms=max((o['p50_ms'] or 0 for o in self.last), default=None))
         self.heartbeat.parent.mkdir(parents=True, exist_ok=True)
         tmp = self.heartbeat.with_suffix('.tmp')
@@ -184,7 +184,7 @@ def on_batch(self:StreamJob, df, batch_id:int):
         if self.stopping: raise InterruptedError('the job is stopping') # not returned from: Spark would take the batch for done
         records = df.select('key', 'value', 'partition', 'offset', expr('unix_millis(timestamp) AS timestamp'))
         self.last = [r.asDict() for r in records.mapInArrow(partition_writer(self.config), OUTCOME_DDL).collect()]
-        self.batch_id = batch_id
+        self.batch_id, self.batch_ms = batch_id, round(time.time()*1000)
         self._note_timing()
 
 @patch
@@ -212,7 +212,8 @@ def _cause(e):
 
 @patch
 def watch(self:StreamJob, stop:threading.Event):
-    "Wait for the end of the query, or for `stop`; beats once a second and fills an emptied cache."
+    """Wait for the end of the query, or for `stop`; beats once a second and fills an emptied cache. It counts as running once a
+    batch is stored, or when there is nothing to store."""
     from pyspark.errors import StreamingQueryException
     while not stop.wait(.25):
         try: ended = self.query.awaitTermination(1)
@@ -224,7 +225,7 @@ def watch(self:StreamJob, stop:threading.Event):
             if 'Fenced' in str(e): raise writer.Fenced(_cause(e)) from None
             raise StoreError(f'The stream query ended: {_cause(e)}', 'It starts again from the ledger; `stock-pipeline logs stream` shows more') from e
         if ended and not stop.is_set(): raise StoreError('The stream query ended without being asked to', '`stock-pipeline logs stream` shows more')
-        self.beat('running')
+        self.beat('running' if self.batch_id >= 0 or 'Waiting' in self.query.status['message'] else 'starting')
         self._refill()
 
 # %% ../../nbs/05_stream/04_job.ipynb #11a7a1e6
