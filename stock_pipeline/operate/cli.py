@@ -15,8 +15,8 @@ from ..core.config import Settings, default_home, load_settings
 from ..core.errors import ConfigError, PipelineError, StackError
 
 # %% auto #0
-__all__ = ['app', 'Home', 'Symbols', 'Detach', 'Port', 'up', 'replay', 'down', 'status', 'logs', 'doctor', 'reset', 'retention',
-           'record', 'twin', 'service', 'healthy', 'version', 'main']
+__all__ = ['app', 'Home', 'Symbols', 'Detach', 'Port', 'env_file', 'up', 'replay', 'down', 'status', 'logs', 'doctor', 'reset',
+           'retention', 'record', 'twin', 'service', 'healthy', 'version', 'main']
 
 # %% ../../nbs/08_operate/17_cli.ipynb #480f28eb
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode='markdown', context_settings={'help_option_names': ['-h', '--help']},
@@ -24,10 +24,17 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 Home = Annotated[Optional[Path], typer.Option('--home', help="Folder of the embedded stack; default: STOCK_PIPELINE_HOME or the user's data folder.")]
 
+def env_file() -> Path:
+    "`.env` of the working folder, else the one of the checkout that this program runs from."
+    import stock_pipeline
+    checkout = Path(stock_pipeline.__file__).parent.parent
+    here = Path('.env')
+    return checkout/'.env' if not here.exists() and (checkout/'settings.ini').exists() else here
+
 def _settings(home:Path|None=None, **overrides) -> Settings:
     "Settings of this command; options win over the environment and `.env`."
     given = {k: v for k, v in overrides.items() if v is not None}
-    return load_settings('.env', **given, **({'stock_pipeline_home': home} if home else {}))
+    return load_settings(env_file(), **given, **({'stock_pipeline_home': home} if home else {}))
 
 def _running(home:Path|None) -> Settings:
     "Settings that the running pipeline of this home works with."

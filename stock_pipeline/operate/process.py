@@ -69,14 +69,24 @@ def family(
         except (OSError, psutil.Error): pass
     return sorted(found, key=lambda p: p.pid)
 
+def _works_in(process, folders):
+    "Its command line, or its parent's, names one of the folders: what can be read of another user's process."
+    lines = [o for p in (process, process.parent()) if p for o in p.cmdline()]
+    return any(str(f) in o for f in folders for o in lines)
+
 def marked(
     folder:Path, # the home that processes were started for
+    *others:Path, # more folders that they may work in
 ) -> list[psutil.Process]:
-    "Processes whose environment says that they work for this home; this process and its parents are not among them."
+    """Processes whose environment says that they work for this home; this process and its parents are not among them. Where the
+    environment of another user's process cannot be read (root in a container), its command line must name a folder."""
     out, own = [], {os.getpid(), *(p.pid for p in psutil.Process().parents())}
     for p in psutil.process_iter():
         try:
-            if p.pid not in own and p.environ().get(RUN_VARIABLE) == str(folder): out.append(p)
+            if p.pid in own: continue
+            try: ours = p.environ().get(RUN_VARIABLE) == str(folder)
+            except (psutil.AccessDenied, PermissionError): ours = os.geteuid() == 0 and _works_in(p, (folder, *others))
+            if ours: out.append(p)
         except (psutil.Error, OSError): pass
     return out
 

@@ -104,7 +104,7 @@ def erase_home(
     home:Path, # of a throwaway stack
 ) -> None:
     "End every process of this home and delete its data, PostgreSQL's too where it lies elsewhere."
-    kill_all(marked(Path(home)))
+    kill_all(marked(Path(home), folder_elsewhere(home)))
     for folder in (Path(home), folder_elsewhere(home)):
         if (folder/'postgres').exists(): end_postmaster(folder/'postgres')
         shutil.rmtree(folder, ignore_errors=True)

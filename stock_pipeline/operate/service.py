@@ -192,7 +192,7 @@ def choose_port(self:Server) -> int:
 @patch
 def end_leftover(self:Server) -> None:
     "Stop a process that works in this server's folder and was started for this home by somebody who is gone."
-    for p in marked(self.home):
+    for p in marked(self.home, self.folder):
         if (ref := ProcessRef.of(p.pid, self.folder)).mine():
             logger.warning('%s: stopping process %s, left over from an earlier run', self.name, p.pid)
             end_process(ref, self.stop_signal, self.stop_timeout)

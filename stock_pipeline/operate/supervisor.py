@@ -15,6 +15,7 @@ from fastcore.basics import patch
 
 from ..core.errors import PipelineError, StackError
 from .process import ProcessRef, end_process, kill_all, marked, stop_signals
+from .postgres_server import folder_elsewhere
 from .servers import home_lock
 from .service import ServiceSpec, last_line, spawn
 
@@ -86,7 +87,7 @@ def end_leftovers(
             logger.warning('stopping %s (process %s), left over from an earlier run', o['name'], o['pid'])
             end_process(ProcessRef(o['pid'], o['start'], o['folder']), o['stop_signal'], o['stop_timeout'])
             stopped.append(o['name'])
-    kill_all(marked(Path(home)))
+    kill_all(marked(Path(home), folder_elsewhere(home)))
     state_path(home).unlink(missing_ok=True)
     return stopped
 
@@ -164,7 +165,7 @@ def stop(self:Supervisor) -> None:
     for svc in reversed(self.services.values()):
         svc.stop.set()
         if svc.thread: svc.thread.join(svc.spec.stop_timeout + 15)
-    kill_all(marked(self.home))
+    kill_all(marked(self.home, folder_elsewhere(self.home)))
 
 # %% ../../nbs/08_operate/09_supervisor.ipynb #d8266430
 @patch
