@@ -147,7 +147,7 @@ def table(page:Page):
     if not len(df): return st.info('No tick of these symbols.', icon=':material/table_rows:')
     table_page(df, rows, live)
     price = st.column_config.NumberColumn('Price, USD', format='%.4f' if any(p != round(p, 2) for p in df.price) else '%.2f')
-    st.dataframe(tick_table(df), hide_index=True, height=min(38 + 35*len(df), 640), key='ticks', column_config={**TICK_FORMAT, 'Price': price})
+    st.dataframe(tick_table(df), hide_index=True, height=min(38 + 35*len(df), 640), key='ticks', column_config={**TICK_FORMAT, 'Price': price}, placeholder='–')
     with st.container(horizontal=True, vertical_alignment='center'):
         newest = df.event_time.iloc[0].value//10**6
         name = f"ticks-{page.settings.feed}-{iso_utc(newest)[:19].replace(':', '')}.csv"
@@ -176,7 +176,7 @@ def analytics(page:Page):
 
 def show_stats(now, stats, bars, start, end, basis, hours):
     "The table of statistics and two comparisons."
-    st.dataframe(stats_table(stats), hide_index=True, key='stats', column_config=STATS_FORMAT)
+    st.dataframe(stats_table(stats), hide_index=True, key='stats', column_config=STATS_FORMAT, placeholder='–')
     st.caption(f'{number(sum(o.count for o in stats))} ticks in {number(sum(o.bars for o in stats))} bars of {basis}, {new_york(start, "%b %d, %H:%M")} to {new_york(end, "%b %d, %H:%M")} · source: PostgreSQL bars_1m, exact sums · average and deviation over all ticks, minimum and maximum over those that may set a price')
     left, right = st.columns(2, gap='medium')
     colour = colours(now.symbols)

@@ -60,12 +60,12 @@ def feed_measure(
     facts, tick = beat.facts if beat else {}, 'no tick yet' if tick_age_s is None else f'newest tick {ago(tick_age_s)} ago'
     known = [str(facts[k]) for k in ('transport', 'state') if facts.get(k)] + ([f"{number(facts['ticks_sent'])} sent"] if facts.get('ticks_sent') is not None else [])
     detail = ' · '.join([*known, f'heartbeat {ago(beat.age_s)} ago' if beat else 'no heartbeat file here'])
-    if facts.get('errors'): detail += f" · last error: {str(facts['errors'])[:120]}"
     if beat and beat.age_s > silent_s or facts.get('state') in AWAY: state = 'down'
     elif facts.get('replay_done'): state, detail = 'idle', f'replay finished · {detail}'
     elif tick_age_s is None: state = 'unknown'
     elif tick_age_s > limit_s: state = 'idle' if closed else 'slow'
     else: state = 'good'
+    if facts.get('errors') and state in ('down', 'slow'): detail += f" · last error: {str(facts['errors'])[:120]}" # while all is well it is history
     return Measure('Feed', state, tick, detail, 'producer heartbeat, table latest', beat.age_s if beat else 0)
 
 # %% ../../nbs/07_serve/03_measures.ipynb #a7aed7b0
@@ -234,7 +234,7 @@ from fastcore.basics import patch
 # %% ../../nbs/07_serve/03_measures.ipynb #0c6ed07c
 @patch
 def get(self:Background,
-    wait:float=0 # seconds to wait for the very first result
+    wait:float=0 # seconds to wait for a measurement that is under way
 ) -> Reading:
     "The last reading; starts the next measurement if it is due."
     with self._lock:
@@ -243,6 +243,6 @@ def get(self:Background,
             self._begun = self.clock()
             self._thread = threading.Thread(target=self._run, daemon=True, name='measure')
             self._thread.start()
-        thread, first = self._thread, self._at is None
-    if wait and first: thread.join(wait)
+        thread = self._thread
+    if wait: thread.join(wait)
     with self._lock: return self._last if self._at is None else self._last._replace(age_s=self.clock() - self._at)

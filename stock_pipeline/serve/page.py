@@ -96,7 +96,7 @@ def measures(page:Page, now:Look) -> list:
     try:
         if not error: offsets, batches, totals = reader.offsets(s.topic), reader.batches(), reader.totals()
     except StoreError as e: error = e
-    ends = page.broker.get(wait=1)
+    ends = page.broker.get(wait=0.3) # a broker that is up takes some 20 ms
     lag = None if ends.value is None or offsets is None else lag_of(ends.value, offsets)
     held = sum(q.source == 'cache' for q in now.quotes)
     closed = now.session == 'closed' or s.feed == 'replay' and bool(beat) and bool(beat.facts.get('replay_done'))
