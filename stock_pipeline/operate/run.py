@@ -5,15 +5,13 @@
 # %% ../../nbs/08_operate/12_run.ipynb #8ae74d17
 from __future__ import annotations
 
-import asyncio, logging, os, signal, sys, threading
-from pathlib import Path
+import asyncio, logging, os, signal, threading
 
 from ..core.config import Settings
 from ..core.errors import ConfigError
 
 # %% auto #0
-__all__ = ['SERVICES', 'OneLine', 'start_logging', 'serve_producer', 'serve_stream', 'dashboard_command', 'serve_dashboard',
-           'run_service']
+__all__ = ['SERVICES', 'OneLine', 'start_logging', 'serve_producer', 'serve_stream', 'serve_dashboard', 'run_service']
 
 # %% ../../nbs/08_operate/12_run.ipynb #c028c5aa
 class OneLine(logging.Formatter):
@@ -54,19 +52,9 @@ def serve_stream(settings:Settings):
     run_stream(settings, stop, os.environ.get('SPARK_CONNECTOR_JARS', ''))
 
 # %% ../../nbs/08_operate/12_run.ipynb #1650a090
-def dashboard_command(
-    port:int,
-    host:str='127.0.0.1', # 0.0.0.0 inside a container
-) -> list[str]: # argv
-    "How the page is started."
-    import stock_pipeline.serve
-    page = Path(stock_pipeline.serve.__path__[0])/'app.py'
-    flags = {'server.port': port, 'server.address': host, 'server.headless': 'true', 'browser.gatherUsageStats': 'false', 'server.fileWatcherType': 'none',
-        'client.toolbarMode': 'minimal', 'client.showErrorDetails': 'none', 'server.runOnSave': 'false'}
-    return [sys.executable, '-m', 'streamlit', 'run', str(page), *(f'--{k}={v}' for k, v in flags.items())]
-
 def serve_dashboard(settings:Settings, port:int|None=None, host:str='127.0.0.1'):
     "The page, until a signal."
+    from stock_pipeline.serve.dashboard import dashboard_command
     argv = dashboard_command(port or settings.dashboard_port, host)
     os.execv(argv[0], argv)
 

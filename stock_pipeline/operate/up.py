@@ -167,7 +167,8 @@ def _announce(doc, console, start, said):
     "Say once that a first price is there, that all is healthy, and which symbols the feed does not know."
     for symbol in set(doc['unknown_symbols']) - said:
         said.add(symbol); console.print(f'[yellow]The feed does not know {symbol}; the others go on. Check STOCK_SYMBOLS[/]')
-    if doc['ticks_stored'] and 'price' not in said:
+    age = doc['newest_tick_age_s']
+    if age is not None and age < time.monotonic() - start and 'price' not in said: # newer than this start
         said.add('price'); console.print(f'First price stored {time.monotonic() - start:.1f} s after the start')
     if doc['healthy'] and 'healthy' not in said:
         said.add('healthy'); console.print(f"All {len(doc['services'])} services are healthy after {time.monotonic() - start:.1f} s. Ctrl-C stops everything")

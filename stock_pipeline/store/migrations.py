@@ -80,6 +80,11 @@ def partition_name(day:date) -> str: # e.g. stock_prices_20260102
     "Name of the partition that holds one UTC day of ticks."
     return f'stock_prices_{day:%Y%m%d}'
 
+def _exists(cur, day):
+    "Asks the catalogue's rows: `to_regclass` may answer from a cache that is older than the lock."
+    cur.execute("SELECT 1 FROM pg_class WHERE relname = %s AND relnamespace = current_schema()::regnamespace", (partition_name(day),))
+    return cur.fetchone() is not None
+
 def ensure_partitions(conn,
     days, # UTC dates
 ) -> list[date]: # those made now
@@ -88,11 +93,9 @@ def ensure_partitions(conn,
     made = []
     for day in sorted(set(days)):
         with transaction(conn) as cur:
-            cur.execute('SELECT to_regclass(%s)', (partition_name(day),))
-            if cur.fetchone()[0]: continue
+            if _exists(cur, day): continue
             cur.execute('SELECT pg_advisory_xact_lock(%s)', (LOCK + 1,))
-            cur.execute('SELECT to_regclass(%s)', (partition_name(day),)) # another program may have been quicker
-            if cur.fetchone()[0]: continue
+            if _exists(cur, day): continue # another program was quicker
             cur.execute(f'CREATE TABLE {partition_name(day)} (LIKE stock_prices INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)')
             cur.execute(f'ALTER TABLE stock_prices ATTACH PARTITION {partition_name(day)} FOR VALUES FROM (%s) TO (%s)',
                 (f'{day} 00:00+00', f'{day + timedelta(days=1)} 00:00+00'))

@@ -204,11 +204,14 @@ def _reconnect(self:StreamJob):
     except StoreError as e: log.warning('%s', e)
 
 # %% ../../nbs/05_stream/04_job.ipynb #c5c46d81
+_RAISED = re.compile(r'(?:[a-z_]\w*\.)+([A-Z]\w*): (.+)') # the line that ends a Python traceback
+
 def _cause(e):
     "The line of a Spark error that says why: the innermost exception that a worker raised."
     lines = [l.strip() for l in str(e).splitlines() if l.strip()]
-    named = [m[1] for l in lines if (m := re.match(r'(?:[\w.]+\.)?\w*(?:Error|Exception|Fenced|OffsetGap|Violation)\w*: (.+)', l))]
-    return (named or lines or [type(e).__name__])[-1 if named else 0][:300]
+    named = [m for l in lines if (m := _RAISED.fullmatch(l)) and not l.startswith(('org.', 'java.', 'scala.', 'py4j.', 'pyspark.'))]
+    if named: return named[-1][2][:300]
+    return lines[0][:300] if lines else type(e).__name__
 
 @patch
 def watch(self:StreamJob, stop:threading.Event):
