@@ -182,6 +182,7 @@ def version():
 # %% ../../nbs/08_operate/17_cli.ipynb #303cdad9
 def main(argv:list[str]|None=None):
     "The command line; exits with the error's code."
+    from stock_pipeline.operate.run import in_words
     debug = bool(os.environ.get('STOCK_PIPELINE_DEBUG'))
     try: app(args=argv, standalone_mode=True)
     except KeyboardInterrupt: sys.exit(130)
@@ -190,7 +191,7 @@ def main(argv:list[str]|None=None):
         sys.exit(0)
     except PipelineError as e:
         if debug: raise
-        typer.echo(f'Error: {e}', err=True)
+        typer.echo(in_words(f'Error: {e}'), err=True)
         sys.exit(e.exit_code)
     except ModuleNotFoundError as e:
         if debug or (e.name or '').startswith('stock_pipeline'): raise

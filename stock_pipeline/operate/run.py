@@ -5,13 +5,13 @@
 # %% ../../nbs/08_operate/12_run.ipynb #8ae74d17
 from __future__ import annotations
 
-import asyncio, logging, os, signal, threading
+import asyncio, logging, os, re, signal, threading
 
 from ..core.config import Settings
 from ..core.errors import ConfigError
 
 # %% auto #0
-__all__ = ['SERVICES', 'OneLine', 'start_logging', 'serve_producer', 'serve_stream', 'serve_dashboard', 'run_service']
+__all__ = ['SERVICES', 'OneLine', 'start_logging', 'in_words', 'serve_producer', 'serve_stream', 'serve_dashboard', 'run_service']
 
 # %% ../../nbs/08_operate/12_run.ipynb #c028c5aa
 class OneLine(logging.Formatter):
@@ -30,6 +30,15 @@ def start_logging(level:str='INFO'): # DEBUG, INFO, WARNING or ERROR
     logging.getLogger('stock_pipeline').setLevel(level)
     logging.getLogger('kafka').setLevel('CRITICAL') # its reconnects are reported by ours, once
     for name in ('httpx', 'httpcore', 'websockets', 'py4j'): logging.getLogger(name).setLevel('CRITICAL' if name == 'py4j' else 'WARNING') # the first three would log addresses, the last one traces
+
+# %% ../../nbs/08_operate/12_run.ipynb #98ed3ded
+def in_words(
+    text:str, # a message that names commands
+    program:str|None=None, # default: what the environment says the program was called by
+) -> str:
+    "The message in the words of who reads it."
+    program = program or os.environ.get('STOCK_PIPELINE_PROGRAM') or 'stock-pipeline'
+    return re.sub(r"stock-pipeline(?= [a-z])", lambda _: program, text)
 
 # %% ../../nbs/08_operate/12_run.ipynb #3ba7fdea
 def _on_signals(stop):

@@ -21,10 +21,11 @@ from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError
 from .artifacts import fetch_artifacts, missing_artifacts
 from .java import find_java, java_home
 from .pipeline import connector_jars, fresh_beat, keep_settings, pipeline_specs, settings_env
-from .servers import Stack
+from .run import in_words
+from .servers import Stack, home_lock
 from .service import check_room, free_port, last_line
 from .status import pipeline_status
-from .supervisor import Supervisor, read_state
+from .supervisor import Supervisor, end_leftovers, read_state
 from ..store.reader import Reader
 
 # %% auto #0
@@ -82,13 +83,13 @@ def status_table(
         note = o['detail'] if o['state'] != 'running' else f"restarted {o['restarts']} times" if o['restarts'] else ''
         table.add_row(o['name'], Text(o['state'], COLOUR.get(o['state'], '')), o['address'], str(o['pid'] or ''), _figure(o.get('memory_mb') and round(o['memory_mb']), ' MB') if o['pid'] else '', note[:100])
     parts = []
-    if doc['feed']: parts.append(Text(f' {BADGE[doc["feed"]][0]} ', BADGE[doc['feed']][1]))
+    if doc['feed'] and doc['services']: parts.append(Text(f' {BADGE[doc["feed"]][0]} ', BADGE[doc['feed']][1]))
     if doc['services']: parts.append(table)
     lat, age = doc['latency_ms'], doc['newest_tick_age_s']
     figures = [f"{_figure(doc['ticks_stored'])} ticks stored", *([f'{rate:,.0f}/s'] if rate is not None else []), f'newest {_figure(age and round(age, 1), " s")} ago',
         f"latency p50 {_figure(lat['p50'], ' ms')}, p99 {_figure(lat['p99'], ' ms')}", f"{_figure(doc['dead_letters'])} dead letters", f"{sum(o.get('memory_mb') or 0 for o in doc['services'])/1024:.2f} GB"]
     if doc['services']: parts.append(Text(' · '.join(figures)))
-    if doc['problem']: parts.append(Text(doc['problem'], 'red' if doc['supervisor'] else 'yellow'))
+    if doc['problem']: parts.append(Text(in_words(doc['problem']), 'red' if doc['supervisor'] else 'yellow'))
     return Group(*parts)
 
 # %% ../../nbs/08_operate/13_up.ipynb #9f623ecb
@@ -124,11 +125,12 @@ def run_up(
     console = console or Console(stderr=True)
     _refuse_second(settings)
     if detach: return _detached(settings, console)
+    with home_lock(settings.stock_pipeline_home): end_leftovers(settings.stock_pipeline_home) # before the ports are chosen: they may hold them
     effective, specs = build(settings, console)
     keep_settings(effective)
     with Supervisor(specs, effective.stock_pipeline_home) as boss:
         start, address = time.monotonic(), f'http://localhost:{effective.dashboard_port}'
-        console.print(f'Starting in {effective.stock_pipeline_home}; the dashboard will be at {address}')
+        console.print(f'Starting in {effective.stock_pipeline_home}; the dashboard will be at {address}', soft_wrap=True)
         show = _live if console.is_terminal else _plain
         doc = show(boss, effective, console, start, until_done)
         console.print('Stopping …')
@@ -211,7 +213,7 @@ def _detached(settings:Settings, console:Console, patience:float=240):
             if time.monotonic() > start + patience: raise StackError(f"Not healthy after {patience:.0f} s: {doc['problem']}", f'It goes on trying; see {path}, or stop it with `stock-pipeline down`')
             time.sleep(.5)
     console.print(status_table(pipeline_status(home, memory=True)))
-    console.print(f'Healthy after {time.monotonic() - start:.1f} s. Dashboard: http://localhost:{_page(doc)}. Stop it with: stock-pipeline down')
+    console.print(f'Healthy after {time.monotonic() - start:.1f} s. Dashboard: http://localhost:{_page(doc)}. Stop it with: {in_words("stock-pipeline down")}', soft_wrap=True)
 
 def _page(doc): return next((o['address'].rpartition(':')[2] for o in doc['services'] if o['name'] == 'dashboard'), '?')
 
