@@ -5,7 +5,7 @@
 # %% ../../nbs/08_operate/02_artifacts.ipynb #6a98603a
 from __future__ import annotations
 
-import fcntl, hashlib, os, re, shutil, ssl, struct, subprocess, tempfile, time
+import fcntl, hashlib, os, re, shutil, socket, ssl, struct, subprocess, tempfile, time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -158,12 +158,19 @@ def download(
     return paths
 
 # %% ../../nbs/08_operate/02_artifacts.ipynb #248718b1
-CAUSES = {'No space left': 'the disk is full', 'PKIX|SSLHandshake': 'the TLS certificate of the server or of a proxy is not trusted', 'UnknownHost': 'no network',
+CAUSES = {'No space left': 'the disk is full', 'PKIX|SSLHandshake': 'the TLS certificate of the server or of a proxy is not trusted', 'UnknownHost|name resolution|Name or service|nodename nor servname|Network is unreachable': 'no network',
     'Connect(ion)? ?(Exception|refused|timed out)|NoRouteToHost|SocketTimeout': 'no connection', '40[37]': 'the proxy or the server refused'}
 
 def _cause(log):
     text = log.read_text(errors='replace') if log.exists() else ''
-    return next((cause for pattern, cause in CAUSES.items() if re.search(pattern, text)), 'not found on the server')
+    known = next((cause for pattern, cause in CAUSES.items() if re.search(pattern, text)), None)
+    return known or ('not found on the server' if _reached(text) else 'no network')
+
+def _reached(text): # Ivy says "not found" also when it could not connect
+    hosts = re.findall(r'https://([\w.-]+)/', text)
+    try: socket.create_connection((hosts[0], 443), 5).close()
+    except (OSError, IndexError): return False
+    return True
 
 def _no_network(cause):
     return StackError(f'The Java archives could not be downloaded: {cause}',

@@ -60,9 +60,11 @@ def fetch_with_bar(
     console:Console,
 ):
     "Fetch the archives that are missing; silent when all are there."
-    if not missing_artifacts(cache): return
+    missing = missing_artifacts(cache)
+    if not missing: return
+    if not console.is_terminal: console.print(f'Fetching Java archives, {sum(o.size for o in missing) >> 20} MB') # a bar would fill a log with lines
     columns = TextColumn('Fetching Java archives'), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task('', total=None)
         fetch_artifacts(cache, progress=lambda done, total: bar.update(task, completed=done, total=total))
 
