@@ -42,7 +42,7 @@ print(json.dumps([seen, time.process_time() - start]))
 '''
 
 def watch(package, module, path):
-    done = subprocess.run([sys.executable, '-c', WATCH, str(package), module], cwd='/', capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(path), 'PYTHONWARNINGS': ''})
+    done = subprocess.run([sys.executable, '-B', '-c', WATCH, str(package), module], cwd='/', capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(path), 'PYTHONWARNINGS': ''})
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -114,7 +114,8 @@ def _response(answer): return Response(answer.body, answer.status, dict(answer.h
 # %% ../../nbs/02_feed/11_twin.ipynb #d9e91019
 @patch
 async def _pause(self:Twin, seconds): # shorter when the twin stops
-    with suppress(TimeoutError): await asyncio.wait_for(self._stopping.wait(), seconds)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds): await self._stopping.wait()
 
 @patch
 async def _hindered(self:Twin, answer, fault, client):

@@ -86,7 +86,8 @@ async def _settled(self:Stream):
         await self.wanted.wait()
         if self.symbols == self.known: return
         self.changed.clear()
-        try: await asyncio.wait_for(self.changed.wait(), self.settle)
+        try:
+            async with asyncio.timeout(self.settle): await self.changed.wait()
         except TimeoutError:
             if self.wanted.is_set(): return
 
@@ -162,7 +163,8 @@ async def _until(self:Stream, at_ms, live): # True: a live tape has to be left
     while wait := self.clock.wait_s(at_ms):
         if not live: await asyncio.sleep(max(wait, 0.002))
         else:
-            try: await asyncio.wait_for(self.changed.wait(), max(wait, 0.002))
+            try: # not `wait_for`: before Python 3.12 it forgets a cancellation that comes together with the event
+                async with asyncio.timeout(max(wait, 0.002)): await self.changed.wait()
             except TimeoutError: continue
             return True
     return False
