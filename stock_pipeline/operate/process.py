@@ -106,8 +106,9 @@ def kill_all(
     _wait_gone(processes, patience)
 
 def _gone(process):
-    "A zombie is gone too: it only waits for its parent to take note, which a container's first process may never do."
-    try: return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    """A zombie is gone too: it only waits for its parent to take note, which a container's first process may never do. But one
+    whose other threads still end holds its ports and files."""
+    try: return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
     except psutil.Error: return True
 
 def _wait_gone(processes, patience):
