@@ -3,7 +3,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LAYERS = ['core', 'feed', 'ingest', 'store', 'stream', 'insight', 'serve', 'operate'] # above → below; DESIGN's "Layers"
+LAYERS = ['core', 'feed', 'ingest', 'store', 'stream', 'insight', 'serve', 'operate'] # above → below; CONTRIBUTING's "Layers"
 MODULES = sorted(p for p in (ROOT/'stock_pipeline').rglob('*.py') if len(p.relative_to(ROOT/'stock_pipeline').parts) > 1)
 
 def imported(source, package): # dotted names inside stock_pipeline; package: of the module that imports

@@ -55,24 +55,24 @@ class Settings(BaseSettings):
     finnhub_url: str = Field('https://finnhub.io/api/v1', description='REST address; any compatible server may stand in.')
     finnhub_ws_url: str = Field('wss://ws.finnhub.io', description='WebSocket address; the key is added by the client and never logged.')
     stock_symbols: Annotated[tuple[str, ...], NoDecode] = Field(('AAPL', 'GOOGL', 'MSFT', 'AMZN', 'TSLA'), description='Symbols to follow, with commas between.')
-    transport: Literal['auto', 'websocket', 'rest'] = Field('auto', validation_alias='FEED', description='How ticks are fetched: websocket (trades), rest (quotes by polling), auto (trades, and quotes while the stream is away).')
+    transport: Literal['auto', 'websocket', 'rest'] = Field('auto', validation_alias='FEED', description='How ticks are fetched, not where they come from: websocket (trades), rest (quotes by polling), auto (trades, and quotes while the stream is away).')
     fetch_interval: float = Field(30, gt=0, le=86400, description='Seconds between two rounds of REST quotes.')
     symbol_delay: float = Field(3, ge=0, le=3600, description='Seconds between two symbols of one round.')
     rate_limit: int = Field(54, ge=1, le=1800, description='REST calls a minute, all kinds together; the free plan allows 60.')
-    kafka_bootstrap_servers: str = Field('localhost:9092', description='Broker address; kafka:29092 inside the containers.')
+    kafka_bootstrap_servers: str = Field('localhost:9092', description='Broker of a service that you start yourself (kafka:29092 inside the containers). `up` starts a broker of its own and takes only the port from here.')
     kafka_topic: str = Field('stock-prices', pattern=r'^[a-zA-Z0-9._-]{1,200}$', description='Topic of the real feed; the simulated and the replayed feed get a suffix of their own.')
     spark_master: str = Field('local[2]', pattern=r'^(local(\[[\d*]+(,\d+)?\])?|spark://.+|k8s://.+|yarn)$', description='local[2], local[*], spark://host:7077 or k8s://https://host:443.')
     spark_trigger_interval: str = Field('', pattern=r'^(\d+ (milliseconds?|seconds?|minutes?))?$', description='Time between micro-batches, e.g. 5 seconds. Empty: 30 seconds for rest, 1 second for the stream.')
     max_offsets_per_trigger: int = Field(200_000, ge=1, description='Most records in one micro-batch, so that a backlog is drained in steady bites.')
     checkpoint_dir: Path|None = Field(None, description='Folder of the Spark checkpoint; empty: inside STOCK_PIPELINE_HOME. /app/checkpoints inside the containers.')
-    postgres_host: str = Field('localhost', description='PostgreSQL server.')
+    postgres_host: str = Field('localhost', description='PostgreSQL server of a service that you start yourself; `up` starts one of its own on this machine.')
     postgres_port: int = Field(5432, ge=1, le=65535, description='PostgreSQL port.')
     postgres_db: str = Field('stockmarket', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Database of the real feed; the other feeds get a suffix of their own.')
     postgres_user: str = Field('stockuser', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Owner of the database.')
     postgres_password: SecretStr = Field(SecretStr(''), description='Empty: the embedded stack makes one and keeps it in STOCK_PIPELINE_HOME.')
-    redis_url: SecretStr = Field(SecretStr('redis://localhost:6379/0'), description='Redis address, with the password if it has one.')
+    redis_url: SecretStr = Field(SecretStr('redis://localhost:6379/0'), description='Redis of a service that you start yourself, with the password if it has one. `up` starts one of its own and takes only the port from here.')
     cache_ttl: int = Field(300, ge=1, description='Seconds that a latest value lives in Redis.')
-    retention_days: int = Field(30, ge=1, le=36500, description='Days of ticks kept by the retention command.')
+    retention_days: int = Field(30, ge=1, le=36500, description='Days of ticks that `stock-pipeline retention` keeps. Nothing is dropped unless that command runs, e.g. daily.')
     dashboard_port: int = Field(8501, ge=1, le=65535, description='Port of the dashboard; the next free one is taken when it is busy.')
     replay_files: Annotated[tuple[str, ...], NoDecode] = Field((), description='Recorded day(s) to replay instead of a live feed, with commas between; set by `stock-pipeline replay`.')
     twin_seed: int = Field(7, ge=0, description='Seed of the simulated market.')
@@ -120,11 +120,6 @@ def database(self:Settings) -> str:
 def topic(self:Settings) -> str:
     "Name of the feed's own topic, e.g. `stock-prices-simulated`."
     return self._suffixed(self.kafka_topic, '-')
-
-@patch(as_prop=True)
-def dead_letter_topic(self:Settings) -> str:
-    "Topic that carries a copy of each dead letter."
-    return f'{self.topic}.dead-letter'
 
 @patch(as_prop=True)
 def redis_prefix(self:Settings) -> str:

@@ -85,7 +85,7 @@ def _schema_of(tp):
     origin, args = get_origin(tp), get_args(tp)
     if origin is Annotated: return args[1]
     if origin is Literal: return {'enum': list(args)}
-    if origin is tuple: return {'type': 'array', 'items': _schema_of(args[0]), 'maxItems': 32}
+    if origin is tuple: return {'type': ['array', 'null'], 'items': _schema_of(args[0]), 'maxItems': 32}
     return {'anyOf': [_schema_of(args[0]), {'type': 'null'}]} # X | None
 
 def tick_schema() -> dict:
@@ -167,6 +167,7 @@ def _enum_check(name, allowed):
 
 def _list_check(name, item):
     def check(v):
+        if v is None: return ()
         if not isinstance(v, list) or len(v) > 32: raise RecordError(f'{name}_not_allowed', repr(v)[:80])
         return tuple(map(item, v))
     return check
@@ -175,7 +176,7 @@ def _list_check(name, item):
 def _check_for(name, spec):
     if 'anyOf' in spec: return _number_check(name, spec['anyOf'][0], optional=True)
     if 'enum' in spec: return _enum_check(name, spec['enum'])
-    if spec['type'] == 'array': return _list_check(name, _text_check(name, spec['items']))
+    if 'items' in spec: return _list_check(name, _text_check(name, spec['items']))
     if spec['type'] == 'number': return _number_check(name, spec, optional=False)
     return (_integer_check if spec['type'] == 'integer' else _text_check)(name, spec)
 

@@ -30,7 +30,7 @@ async def _watch(twin):
 
 async def _embedded(settings, stack): # key, REST address, WebSocket address, symbols, what to watch
     try: from stock_pipeline.feed.twin import Twin
-    except ImportError as e: raise ConfigError(f'The simulated feed needs {e.name}', 'pip install "stock-pipeline[twin]", or set FINNHUB_API_KEY') from None
+    except ImportError as e: raise ConfigError(f'The simulated feed needs {e.name}', 'pip install -e ".[twin]", or set FINNHUB_API_KEY') from None
     from stock_pipeline.feed.recording import Recording
     symbols = Recording(settings.replay_files).symbols if settings.feed == 'replay' else settings.stock_symbols
     twin = await stack.enter_async_context(Twin(seed=settings.twin_seed, symbols=symbols, speed=settings.twin_speed,

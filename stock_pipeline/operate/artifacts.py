@@ -121,7 +121,7 @@ def start_ivy(
     "Start Ivy on a request; it ends by itself."
     spec = find_spec('pyspark')
     ivy = sorted((Path(spec.origin).parent/'jars').glob('ivy-*.jar')) if spec else []
-    if not ivy: raise StackError('pyspark is not installed', "Install it with: pip install 'stock-pipeline[local]'")
+    if not ivy: raise StackError('pyspark is not installed', "Install it with: pip install -e '.[local]'")
     (folder/'ivy.xml').write_text(_request(modules, transitive), encoding='utf-8')
     argv = [find_java().java, *_java_options(folder), *options, '-cp', ivy[-1], 'org.apache.ivy.Main', '-ivy', folder/'ivy.xml', '-confs', 'default',
         '-cache', folder/'cache', '-retrieve', f'{folder}/out/[organisation]#[module]#[revision].[ext]']

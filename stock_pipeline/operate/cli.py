@@ -36,14 +36,6 @@ def _settings(home:Path|None=None, **overrides) -> Settings:
     given = {k: v for k, v in overrides.items() if v is not None}
     return load_settings(env_file(), **given, **({'stock_pipeline_home': home} if home else {}))
 
-def _running(home:Path|None) -> Settings:
-    "Settings that the running pipeline of this home works with."
-    from stock_pipeline.operate.pipeline import kept_settings
-    where = _settings(home).stock_pipeline_home
-    found = kept_settings(where)
-    if found is None: raise StackError(f'The pipeline has not been started in {where}', 'Start it with: stock-pipeline up')
-    return found
-
 # %% ../../nbs/08_operate/17_cli.ipynb #5ddd26c6
 Symbols = Annotated[Optional[str], typer.Option(help='Symbols with commas between, e.g. AAPL,MSFT.')]
 Detach = Annotated[bool, typer.Option('--detach', '-d', help='Return when all is healthy; stop it with `stock-pipeline down`.')]
@@ -129,9 +121,12 @@ def reset(home:Home=None, yes:Annotated[bool, typer.Option('--yes', '-y', help='
 @app.command()
 def retention(home:Home=None, days:Annotated[Optional[int], typer.Option(min=1, help='Days kept; default RETENTION_DAYS.')]=None):
     "Drop the days of ticks that are older than the retention; bars stay, sealed."
-    from stock_pipeline.store.migrations import connect, retain
-    settings = _running(home)
-    dropped = retain(connect(settings.postgres_dsn()), days or settings.retention_days)
+    from stock_pipeline.store.migrations import connect, newest_tick, retain
+    from stock_pipeline.operate.pipeline import kept_settings
+    settings = _settings(home)
+    settings = kept_settings(settings.stock_pipeline_home) or settings # in a container there is no `up` that kept any
+    conn = connect(settings.postgres_dsn())
+    dropped = retain(conn, days or settings.retention_days, newest_tick(conn) if settings.feed == 'replay' else None)
     typer.echo(f"Dropped {len(dropped)} days{': ' if dropped else ''}{', '.join(map(str, dropped))}")
 
 # %% ../../nbs/08_operate/17_cli.ipynb #81f811d2
@@ -195,7 +190,7 @@ def main(argv:list[str]|None=None):
         sys.exit(e.exit_code)
     except ModuleNotFoundError as e:
         if debug or (e.name or '').startswith('stock_pipeline'): raise
-        typer.echo(f"Error: the package {e.name} is missing. Install it with: pip install 'stock-pipeline[local]'", err=True)
+        typer.echo(f"Error: the package {e.name} is missing. Install it with: pip install -e '.[local]'", err=True)
         sys.exit(2)
     except Exception as e:
         if debug: raise

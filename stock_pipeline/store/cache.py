@@ -81,7 +81,7 @@ from fastcore.basics import patch
 @patch
 def put(self:LatestCache,
     rows:list[dict] # rows of `latest`, as committed
-) -> int: # rows that were newer than what was there; -1 if Redis is away
+) -> int: # rows that were not older than what was there; -1 if Redis is away
     "Write latest values; older ones change nothing."
     if not rows: return 0
     if time.monotonic() < self.away_until: return -1

@@ -16,7 +16,7 @@ from ..core.errors import StoreError
 
 # %% auto #0
 __all__ = ['log', 'LOCK', 'connect', 'transaction', 'migration_files', 'migrate', 'partition_name', 'ensure_partitions',
-           'existing_days', 'drop_before', 'retain']
+           'existing_days', 'drop_before', 'retain', 'newest_tick']
 
 # %% ../../nbs/04_store/01_migrations.ipynb #fff9f8be
 log = logging.getLogger(__name__)
@@ -128,3 +128,10 @@ def retain(conn,
     today = (now or datetime.now(timezone.utc)).date()
     ensure_partitions(conn, [today, today + timedelta(days=1)])
     return drop_before(conn, today - timedelta(days=retention_days - 1))
+
+# %% ../../nbs/04_store/01_migrations.ipynb #2b95edf7
+def newest_tick(conn) -> datetime|None: # None: no tick yet
+    "Time of the newest tick: the clock of a replayed day."
+    with transaction(conn) as cur:
+        cur.execute('SELECT max(event_time) FROM latest')
+        return cur.fetchone()[0]
