@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     fetch_interval: float = Field(30, gt=0, le=86400, description='Seconds between two rounds of REST quotes.')
     symbol_delay: float = Field(3, ge=0, le=3600, description='Seconds between two symbols of one round.')
     rate_limit: int = Field(54, ge=1, le=1800, description='REST calls a minute, all kinds together; the free plan allows 60.')
-    kafka_bootstrap_servers: str = Field('localhost:9092', description='Broker of a service that you start yourself (kafka:29092 inside the containers). `up` starts a broker of its own and takes only the port from here.')
+    kafka_bootstrap_servers: str = Field('localhost:9092', pattern=r'^[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*$', description='Broker of a service that you start yourself (kafka:29092 inside the containers). `up` starts a broker of its own and takes only the port from here.')
     kafka_topic: str = Field('stock-prices', pattern=r'^[a-zA-Z0-9._-]{1,200}$', description='Topic of the real feed; the simulated and the replayed feed get a suffix of their own.')
     spark_master: str = Field('local[2]', pattern=r'^(local(\[[\d*]+(,\d+)?\])?|spark://.+|k8s://.+|yarn)$', description='local[2], local[*], spark://host:7077 or k8s://https://host:443.')
     spark_trigger_interval: str = Field('', pattern=r'^(\d+ (milliseconds?|seconds?|minutes?))?$', description='Time between micro-batches, e.g. 5 seconds. Empty: 30 seconds for rest, 1 second for the stream.')
@@ -93,6 +93,12 @@ class Settings(BaseSettings):
     @field_validator('finnhub_api_key', mode='after')
     @classmethod
     def _key(cls, v): return SecretStr(v.get_secret_value().strip())
+
+    @field_validator('redis_url', mode='after')
+    @classmethod
+    def _redis(cls, v):
+        if not v.get_secret_value().startswith(('redis://', 'rediss://', 'unix://')): raise ValueError('an address such as redis://:password@host:6379/0')
+        return v
 
     @field_validator('stock_pipeline_home', 'stock_pipeline_cache', mode='after')
     @classmethod

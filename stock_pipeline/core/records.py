@@ -30,7 +30,7 @@ def to_number(
     try: d = x if isinstance(x, Decimal) else Decimal(repr(x) if isinstance(x, float) else x)
     except InvalidOperation: raise RecordError(f'{name}_not_a_number', repr(x)[:80]) from None
     if not d.is_finite(): raise RecordError(f'{name}_not_a_number', str(d))
-    if abs(d) >= MAX_NUMBER: raise RecordError(f'{name}_out_of_range', str(d)[:80])
+    if not -MAX_NUMBER < d < MAX_NUMBER: raise RecordError(f'{name}_out_of_range', str(d)[:80])
     return d.quantize(SCALE, rounding=ROUND_HALF_EVEN)
 
 def to_price(x:Any) -> Decimal: # USD a share, > 0, six decimals
@@ -112,8 +112,9 @@ def _no_constant(name): raise RecordError('not_json', name) # NaN, Infinity
 
 def _no_repeats(pairs):
     d = dict(pairs)
-    if len(d) != len(pairs): raise RecordError('duplicate_key', next(k for i, (k, _) in enumerate(pairs) if k in dict(pairs[:i]))[:80])
-    return d
+    if len(d) == len(pairs): return d
+    seen = set()
+    raise RecordError('duplicate_key', next(k for k, _ in pairs if k in seen or seen.add(k))[:80])
 
 def parse_json(
     value:bytes # the record as it lay on the topic
@@ -138,7 +139,7 @@ def _number_check(name, spec, optional):
         if isinstance(v, bool) or not isinstance(v, (int, Decimal)): raise RecordError(f'{name}_not_a_number', repr(v)[:80])
         d = Decimal(v)
         if above == 0 and d <= 0: raise RecordError(f'{name}_not_positive', str(d)[:80])
-        if abs(d) >= hi or (lo is not None and d < lo) or (above and d <= above): raise RecordError(f'{name}_out_of_range', str(d)[:80])
+        if not -hi < d < hi or (lo is not None and d < lo): raise RecordError(f'{name}_out_of_range', str(d)[:80]) # compared, not computed: abs() of 1e1000000 overflows
         if d.as_tuple().exponent < -6 and d != d.quantize(SCALE): raise RecordError(f'{name}_too_precise', str(d)[:80])
         return d.quantize(SCALE)
     return check

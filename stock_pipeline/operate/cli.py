@@ -54,6 +54,7 @@ def replay(files:Annotated[list[Path], typer.Argument(help='Recorded files, or f
     speed:Annotated[float, typer.Option(min=0, help='1: real time; 60: a minute a second; 0: as fast as possible.')]=60,
     until_done:Annotated[bool, typer.Option('--until-done', help='Stop when the last tick is stored, and print what became of them.')]=False):
     "Replay recorded days through the whole pipeline, in a database and a topic of their own."
+    if detach and until_done: raise ConfigError('--detach and --until-done exclude each other', 'Leave one of them out')
     from stock_pipeline.feed.recording import Recording
     from stock_pipeline.operate.up import run_up
     named = Recording([p.absolute() for p in files])
@@ -121,11 +122,12 @@ def reset(home:Home=None, yes:Annotated[bool, typer.Option('--yes', '-y', help='
 @app.command()
 def retention(home:Home=None, days:Annotated[Optional[int], typer.Option(min=1, help='Days kept; default RETENTION_DAYS.')]=None):
     "Drop the days of ticks that are older than the retention; bars stay, sealed."
-    from stock_pipeline.store.migrations import connect, newest_tick, retain
+    from stock_pipeline.store.migrations import connect, migrate, newest_tick, retain
     from stock_pipeline.operate.pipeline import kept_settings
     settings = _settings(home)
     settings = kept_settings(settings.stock_pipeline_home) or settings # in a container there is no `up` that kept any
     conn = connect(settings.postgres_dsn())
+    migrate(conn)
     dropped = retain(conn, days or settings.retention_days, newest_tick(conn) if settings.feed == 'replay' else None)
     typer.echo(f"Dropped {len(dropped)} days{': ' if dropped else ''}{', '.join(map(str, dropped))}")
 
@@ -194,5 +196,5 @@ def main(argv:list[str]|None=None):
         sys.exit(2)
     except Exception as e:
         if debug: raise
-        typer.echo(f'Error: {type(e).__name__}: {e}. This is a defect; STOCK_PIPELINE_DEBUG=1 shows the trace', err=True)
+        typer.echo(f'Error: {type(e).__name__}: {(str(e).splitlines() or [""])[0]}. This is a defect; STOCK_PIPELINE_DEBUG=1 shows the trace', err=True)
         sys.exit(70)

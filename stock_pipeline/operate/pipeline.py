@@ -53,7 +53,9 @@ def kept_settings(
     try: doc = json.loads((home/'run'/KEPT).read_text())
     except (OSError, ValueError): return None
     names = {(f.validation_alias or name).upper(): name for name, f in Settings.model_fields.items()}
-    return Settings(**{names[k]: v for k, v in doc.items() if k in names and v != ''})
+    default = lambda k: Settings.model_fields[names[k]].get_default(call_default_factory=True)
+    try: return Settings(**{names[k]: default(k) if v == '' else v for k, v in doc.items() if k in names}) # empty is said too: the environment of who asks must not fill it
+    except ValueError: return None # kept by another version
 
 # %% ../../nbs/08_operate/10_pipeline.ipynb #4a4dd1e0
 AT_REST = 'starting', 'failed', 'stopped'

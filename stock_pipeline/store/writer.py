@@ -18,7 +18,7 @@ from ..core.errors import StoreError
 
 # %% auto #0
 __all__ = ['log', 'SESSION', 'MONEY', 'TICKS', 'BAR_COLUMNS', 'LATEST_COLUMNS', 'DEAD_LETTER_COLUMNS', 'Fenced', 'take_ownership',
-           'check_owner', 'Source', 'OffsetGap', 'next_offset', 'advance', 'insert_ticks', 'merge_bars',
+           'check_owner', 'Source', 'OffsetGap', 'next_offset', 'advance', 'insert_ticks', 'lock_symbols', 'merge_bars',
            'touched_spans', 'refresh_averages', 'newest_by_symbol', 'upsert_latest', 'insert_dead_letters']
 
 # %% ../../nbs/04_store/02_writer.ipynb #51b7d3ab
@@ -160,6 +160,13 @@ _OPENS = 'coalesce((EXCLUDED.open_time, EXCLUDED.open_sequence) < (b.open_time, 
 _CLOSES = 'coalesce((EXCLUDED.close_time, EXCLUDED.close_sequence) > (b.close_time, b.close_sequence), b.close_time IS NULL)'
 _MERGE = _MERGE.replace('WHEN opens', f'WHEN {_OPENS}').replace('WHEN closes', f'WHEN {_CLOSES}')
 
+# %% ../../nbs/04_store/02_writer.ipynb #64fb322d
+def lock_symbols(cur,
+    symbols, # whose bars and averages this transaction will write
+):
+    "Hold the symbols until the commit; taken in one order, so that two transactions cannot wait for each other."
+    cur.execute('SELECT pg_advisory_xact_lock(7311902, k) FROM (SELECT DISTINCT abs(hashtext(s) %% 256) AS k FROM unnest(%s::text[]) s ORDER BY 1) o', (list(symbols),))
+
 # %% ../../nbs/04_store/02_writer.ipynb #e65c0265
 def _rows(table, columns, times=()):
     "Arrow columns as rows for the driver; epoch milliseconds become timestamps."
@@ -222,7 +229,7 @@ LATEST_COLUMNS = ('symbol', 'price', 'event_time', 'sequence', 'source', 'volume
 _PRICE_PART = ('price', 'event_time', 'sequence', 'source', 'volume', 'received_at')
 _QUOTE_PART = ('open', 'high', 'low', 'previous_close', 'change', 'percent_change', 'quote_time')
 _NEWER = '(EXCLUDED.event_time, EXCLUDED.sequence) > (l.event_time, l.sequence)'
-_NEWER_QUOTE = "EXCLUDED.quote_time > coalesce(l.quote_time, '-infinity')"
+_NEWER_QUOTE = "EXCLUDED.quote_time >= coalesce(l.quote_time, '-infinity')" # quote times are whole seconds: of two that are equal the later delivered counts
 _LATEST = f'''INSERT INTO latest AS l ({', '.join(LATEST_COLUMNS)}) VALUES %s ON CONFLICT (symbol) DO UPDATE SET
     {', '.join(f'{c} = CASE WHEN {_NEWER} THEN EXCLUDED.{c} ELSE l.{c} END' for c in _PRICE_PART)},
     {', '.join(f'{c} = CASE WHEN {_NEWER_QUOTE} THEN EXCLUDED.{c} ELSE l.{c} END' for c in _QUOTE_PART)}, updated_at = clock_timestamp()

@@ -120,8 +120,11 @@ def start(self:StreamJob):
     "Start the query from the checkpoint, or from the ledger where there is none."
     s, c = self.settings, self.config
     with transaction(self.conn) as cur: ledger = read_ledger(cur, c.cluster_id, c.topic_id)
+    partitions = range(self._partitions())
+    if any(p not in ledger for p in partitions): # a database that knows less than the checkpoint (restored, or another): the ledger is the truth
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
     options = {'kafka.bootstrap.servers': s.kafka_bootstrap_servers, 'subscribe': s.topic, 'failOnDataLoss': 'true',
-        'startingOffsets': starting_offsets(ledger, range(self._partitions()), s.topic), 'maxOffsetsPerTrigger': str(s.max_offsets_per_trigger)}
+        'startingOffsets': starting_offsets(ledger, partitions, s.topic), 'maxOffsetsPerTrigger': str(s.max_offsets_per_trigger)}
     records = self.spark.readStream.format('kafka').options(**options).load()
     self.query = (records.writeStream.foreachBatch(self.on_batch).option('checkpointLocation', str(self.checkpoint))
         .trigger(processingTime=s.trigger_interval).queryName('ticks').start())
@@ -235,6 +238,10 @@ def run_stream(
         job.watch(stop)
         job.beat('stopped')
     except PipelineError: job.beat('failed'); raise
+    except Exception as e:
+        job.beat('failed')
+        log.debug('', exc_info=True)
+        raise StoreError(f'The stream job cannot go on: {_cause(e)}', '`stock-pipeline logs stream` shows more') from e
     finally: job.close()
 
 def _warm_session(settings, jars):

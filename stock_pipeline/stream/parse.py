@@ -48,6 +48,7 @@ def parse_strictly(
     for row, value in enumerate(values, first_row):
         try: good.append(_strict_row(value, row, feed))
         except RecordError as e: bad.append(BadRecord(row, e.reason, e.detail))
+        except ArithmeticError as e: bad.append(BadRecord(row, 'not_a_number', str(e)[:80])) # no number may stop the stream
     return pa.Table.from_pylist(good, schema=PARSED), bad
 
 # %% ../../nbs/05_stream/01_parse.ipynb #48f4e7aa

@@ -98,6 +98,7 @@ def _apply(cur, source, config, records, ticks, bad):
     if len(new):
         kept = ticks if len(new) == len(ticks) else new.join(ticks.select(['event_id', 'sets_price']).group_by('event_id').aggregate([('sets_price', 'min')]), 'event_id').rename_columns({'sets_price_min': 'sets_price'})
         bars = partial_bars(kept)
+        writer.lock_symbols(cur, pc.unique(bars['symbol']).to_pylist())
         writer.merge_bars(cur, bars)
         writer.refresh_averages(cur, bars)
         changed = writer.upsert_latest(cur, new)
