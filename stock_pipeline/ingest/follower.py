@@ -122,6 +122,7 @@ async def fetch_round(self:Follower,
     for i, s in enumerate(due):
         if i and delay: await self._sleep(delay)
         if (quote := await self.fetch(s)) is not None: fresh.append(quote)
+        if self.delivery.spool is not None: self.delivery.spool.commit() # on disk before anything is waited for: the feed gives a quote once
         await self.delivery.room()
     return fresh
 
@@ -189,10 +190,14 @@ def beat(self:Follower) -> bool: return write_heartbeat(self.heartbeat, self.fac
 @patch
 async def _upkeep(self:Follower):
     while True:
-        for _ in range(5):
-            await self.delivery.room()
-            await asyncio.sleep(.2)
+        await self.delivery.room()
+        await asyncio.sleep(.2)
+
+@patch
+async def _pulse(self:Follower): # a job of its own: while the broker is away `room` may wait for long, and that must be told
+    while True:
         self.beat()
+        await asyncio.sleep(1)
 
 @patch
 async def _deliver(self:Follower):
@@ -209,6 +214,7 @@ async def _deliver(self:Follower):
 def _jobs(self:Follower):
     yield self._deliver()
     yield self._upkeep()
+    yield self._pulse()
     for job in self.watch: yield job()
     if self.stream is not None: yield self.follow()
     if self.client is not None: yield self.poll()

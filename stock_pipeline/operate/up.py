@@ -141,12 +141,15 @@ def run_up(
 # %% ../../nbs/08_operate/13_up.ipynb #5fb6d733
 def replay_stored(
     settings:Settings,
-    doc:dict, # from `pipeline_status`
+    reader:Reader,
 ) -> bool:
-    "Whether the producer has sent its last tick and every one has become of something."
+    "Whether the producer has sent its last tick and the job has read the topic to its end."
+    from stock_pipeline.serve.measures import BrokerProbe, lag_of, read_ends
     beat = fresh_beat(settings.stock_pipeline_home/'run'/'producer.json')
-    if not beat or not beat.get('replay_done') or doc['ticks_stored'] is None: return False
-    return doc['ticks_stored'] + doc['duplicates'] + doc['dead_letters'] >= beat.get('ticks_sent', 0) > 0
+    if not beat or not beat.get('replay_done') or not beat.get('ticks_sent'): return False
+    with closing(BrokerProbe(settings.kafka_bootstrap_servers, settings.topic)) as probe:
+        try: return lag_of(read_ends(probe), reader.offsets(settings.topic)) == 0
+        except PipelineError: return False
 
 MEMORY_EVERY = 10 # s; it is measured process by process
 
@@ -164,7 +167,9 @@ def _turns(boss, settings, until_done, every):
             rate = None if before is None or stored is None or before[1] is None else (stored - before[1])/(now - before[0])
             before = now, stored
             yield doc, rate
-            if until_done and replay_stored(settings, doc): return
+            if until_done and replay_stored(settings, reader):
+                yield pipeline_status(settings.stock_pipeline_home, reader=reader), None # the last figures
+                return
 
 # %% ../../nbs/08_operate/13_up.ipynb #6a4bd168
 def _announce(doc, console, start, said):
