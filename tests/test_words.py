@@ -26,7 +26,7 @@ def test_the_patterns_see_what_they_forbid():
     seen = ['https://pypi' + '.org/simple', '--index-' + 'url https://x', 'https://repo' + '1.maven.org', '/ro' + 'ot/x.py', '/Use' + 'rs/ann/x', '/tm' + 'p/lab/nb',
             'FINNHUB_API_KEY=' + 'c' * 20, 'AKIA' + 'A' * 16]
     assert all(any(re.search(p, s) for p in FORBIDDEN.values()) for s in seen)
-    fine = ['FINNHUB_API_KEY=', '/app/checkpoints', 'token=KEY', '${HOME}/root/x', '~/root/', 'https://finnhub.io/api/v1']
+    fine = ['FINNHUB_API_KEY=', '/app/checkpoints', 'token=KEY', '${HOME}/ro' + 'ot/x', '~/ro' + 'ot/', 'https://finnhub.io/api/v1']
     assert not any(re.search(p, s) for p in FORBIDDEN.values() for s in fine)
 
 @pytest.mark.parametrize('what', FORBIDDEN)
