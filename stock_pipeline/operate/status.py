@@ -43,13 +43,17 @@ def store_figures(
 NO_FIGURES = dict(ticks_stored=None, duplicates=None, dead_letters=None, newest_tick_age_s=None, batch_age_s=None, latency_ms=dict(p50=None, p99=None))
 
 # %% ../../nbs/08_operate/11_status.ipynb #62a25d01
+def _share(p):
+    try: return getattr(p.memory_full_info(), 'pss', 0) or p.memory_info().rss
+    except psutil.AccessDenied: return p.memory_info().rss # another user's process, in a container
+
 def memory_mb(pid:int|None) -> float|None: # None: no such process
     "Memory of a process and its family: proportional set size where the system tells it (shared pages are counted once), else resident."
     try: found = [psutil.Process(pid), *family(pid)]
     except (psutil.Error, TypeError): return None
     total = 0
     for p in found:
-        try: total += getattr(p.memory_full_info(), 'pss', 0) or p.memory_info().rss
+        try: total += _share(p)
         except psutil.Error: pass
     return round(total/2**20, 1)
 
