@@ -5,13 +5,13 @@
 # %% ../../nbs/08_operate/17_cli.ipynb #90e12b2a
 from __future__ import annotations
 
-import asyncio, json, logging, os, shutil, signal, subprocess, sys, time
+import asyncio, json, os, sys
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from ..core.config import Settings, default_home, load_settings
+from ..core.config import Settings, load_settings
 from ..core.errors import ConfigError, PipelineError, StackError
 
 # %% auto #0

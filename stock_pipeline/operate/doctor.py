@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio, platform, shutil, sys, time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
 from ..core.config import Settings
-from ..core.errors import FeedError, PipelineError
+from ..core.errors import PipelineError
 from .artifacts import missing_artifacts
 from .java import find_java
 from .pipeline import fresh_beat, kept_settings, page_answers

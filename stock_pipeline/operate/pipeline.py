@@ -5,16 +5,14 @@
 # %% ../../nbs/08_operate/10_pipeline.ipynb #601db474
 from __future__ import annotations
 
-import json, os, signal, sys, time
+import json, os, sys, time
 from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
 
-from ..core.config import Settings, load_settings
-from ..core.errors import StackError
+from ..core.config import Settings
 from .artifacts import jar_paths
-from .java import java_home
 from .service import ServiceSpec
 
 # %% auto #0

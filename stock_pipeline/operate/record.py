@@ -5,7 +5,7 @@
 # %% ../../nbs/08_operate/16_record.ipynb #9c01cdfc
 from __future__ import annotations
 
-import asyncio, signal
+import asyncio, signal, time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -26,7 +26,7 @@ async def _source(settings, stack): # key, REST address, WebSocket address
     twin = await stack.enter_async_context(Twin(seed=settings.twin_seed, symbols=settings.stock_symbols, speed=settings.twin_speed or 1, sessions=settings.twin_sessions, key='twin'))
     return 'twin', twin.url, twin.ws_url
 
-def _clock_ms(): import time; return round(time.time()*1000)
+def _clock_ms(): return round(time.time()*1000)
 
 async def _write(out, client, stream, symbols, progress):
     for s in symbols: out.quote(await client.quote(s), _clock_ms())

@@ -5,7 +5,7 @@
 # %% ../../nbs/08_operate/12_run.ipynb #8ae74d17
 from __future__ import annotations
 
-import asyncio, logging, os, re, signal, threading
+import asyncio, logging, os, re, signal, threading, time
 
 from ..core.config import Settings
 from ..core.errors import ConfigError
@@ -18,7 +18,7 @@ class OneLine(logging.Formatter):
     "Time in UTC, level, module, message; an error's trace only at DEBUG."
     def __init__(self, traces:bool=False):
         super().__init__('%(asctime)s %(levelname)-7s %(name)s: %(message)s', '%Y-%m-%dT%H:%M:%SZ')
-        self.traces, self.converter = traces, __import__('time').gmtime
+        self.traces, self.converter = traces, time.gmtime
 
     def formatException(self, info): return super().formatException(info) if self.traces else f'{info[0].__name__}: {info[1]}'
 

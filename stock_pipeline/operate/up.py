@@ -5,7 +5,7 @@
 # %% ../../nbs/08_operate/13_up.ipynb #41b71855
 from __future__ import annotations
 
-import asyncio, logging, os, shutil, subprocess, sys, time
+import asyncio, logging, os, subprocess, sys, time
 from contextlib import closing, nullcontext
 from pathlib import Path
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
 
-from ..core.conditions import VOLUME_ONLY, sets_price
+from ..core.conditions import sets_price
 from ..core.errors import RecordError
-from ..core.records import MAX_NUMBER, FIRST_MS, LAST_MS, SCHEMA_VERSION, decode_tick
+from ..core.records import MAX_NUMBER, FIRST_MS, LAST_MS, SCHEMA_VERSION, decode_tick, tick_schema
 from ..store.writer import MONEY, TICKS
 
 # %% auto #0
@@ -75,6 +75,7 @@ def _read_block(values):
 # %% ../../nbs/05_stream/01_parse.ipynb #c50bef5f
 _UP = pa.scalar(MAX_NUMBER, MONEY)
 _ZERO = pa.scalar(0, MONEY)
+_FIELDS = tick_schema()['properties'] # the patterns of the contract, written once
 
 def _both(masks):
     out = None
@@ -90,21 +91,21 @@ def _kept(table):
     money = [absent_or(n, _price_ok) for n in ('open', 'high', 'low', 'previous_close')]
     signed = [absent_or(n, lambda c: pc.less(pc.abs(c), _UP)) for n in ('change', 'percent_change')]
     shares = absent_or('volume', lambda c: pc.and_(pc.greater_equal(c, _ZERO), pc.less(c, _UP)))
-    required = [pc.equal(table['schema_version'], SCHEMA_VERSION), pc.match_substring_regex(table['event_id'], r'\A[0-9a-f]{32}\z'),
-        pc.match_substring_regex(table['symbol'], r'\A[A-Z0-9][A-Z0-9.:_^=-]{0,23}\z'), _price_ok(table['price']), between(table['event_time']),
-        between(table['received_at']), pc.greater_equal(table['sequence'], 0), pc.is_in(table['source'], pa.array(['rest', 'websocket']))]
+    required = [pc.equal(table['schema_version'], SCHEMA_VERSION), pc.match_substring_regex(table['event_id'], _FIELDS['event_id']['pattern']),
+        pc.match_substring_regex(table['symbol'], _FIELDS['symbol']['pattern']), _price_ok(table['price']), between(table['event_time']),
+        between(table['received_at']), pc.greater_equal(table['sequence'], 0), pc.is_in(table['source'], pa.array(_FIELDS['source']['enum']))]
     return _both([pc.fill_null(m, False) for m in required] + money + signed + [shares])
 
 # %% ../../nbs/05_stream/01_parse.ipynb #b5441b30
 def _conditions(column):
     "Joined codes (None for none), whether they may set a price, whether they keep the contract: one each a row."
     lists = pc.fill_null(column, pa.scalar([], pa.list_(pa.string()))).combine_chunks()
-    good = pc.fill_null(pc.match_substring_regex(pc.list_flatten(lists), r'\A[A-Za-z0-9 _.-]{1,16}\z'), False)
+    good = pc.fill_null(pc.match_substring_regex(pc.list_flatten(lists), _FIELDS['conditions']['items']['pattern']), False)
     wrong = pc.unique(pc.list_parent_indices(lists).filter(pc.invert(good)))
-    ok = pc.less_equal(pc.list_value_length(lists), 32)
+    ok = pc.less_equal(pc.list_value_length(lists), _FIELDS['conditions']['maxItems'])
     if len(wrong): ok = pc.and_(ok, pc.invert(pc.is_in(pa.array(range(len(lists)), wrong.type), wrong)))
     joined = pc.fill_null(pc.binary_join(lists, ','), '').dictionary_encode()
-    sets = pa.array([VOLUME_ONLY.keys().isdisjoint(w.split(',')) for w in joined.dictionary.to_pylist()], pa.bool_()).take(joined.indices)
+    sets = pa.array([sets_price(w.split(',')) for w in joined.dictionary.to_pylist()], pa.bool_()).take(joined.indices)
     text = joined.cast(pa.string())
     return pc.if_else(pc.equal(text, ''), None, text), sets, ok
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib, logging, time
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import date
 
 import numpy as np
 import psycopg2
@@ -131,12 +131,12 @@ def _once(config, source, records, ticks, bad):
     conn = worker_connection(config)
     days = pc.unique(pc.divide(ticks['event_time'], 86_400_000)).to_pylist()
     made = _open.setdefault(('days', config.dsn['dbname'], config.dsn['port']), set())
-    with transaction(conn) as cur:
-        cur.execute('SELECT sealed_before FROM retention WHERE sealed_before > %s', ('-infinity',)) # days that are sealed are not made again
-        sealed = cur.fetchone()
-    wanted = {date.fromordinal(719163 + d) for d in days} - made
-    ensure_partitions(conn, [d for d in wanted if not sealed or d >= sealed[0].date()])
-    made |= wanted
+    if wanted := {date.fromordinal(719163 + d) for d in days} - made: # once a day, not once a batch
+        with transaction(conn) as cur:
+            cur.execute('SELECT sealed_before FROM retention WHERE sealed_before > %s', ('-infinity',)) # days that are sealed are not made again
+            sealed = cur.fetchone()
+        ensure_partitions(conn, [d for d in wanted if not sealed or d >= sealed[0].date()])
+        made |= wanted
     with transaction(conn) as cur: return _apply(cur, source, config, records, ticks, bad)
 
 def store_records(
