@@ -5,7 +5,7 @@
 # %% ../../nbs/01_core/03_records.ipynb #a78a62d7
 from __future__ import annotations
 
-import hashlib, json
+import base64, hashlib, json
 from dataclasses import MISSING, asdict, dataclass, fields
 from decimal import Decimal, InvalidOperation, ROUND_HALF_EVEN
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -14,8 +14,9 @@ from .errors import RecordError
 
 # %% auto #0
 __all__ = ['SCALE', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'Price', 'Number', 'Shares', 'Millis', 'Symbol',
-           'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'BASIS', 'to_number', 'to_price', 'Rule', 'Tick',
-           'tick_schema', 'encode_tick', 'parse_json', 'decode_tick', 'trade_event_id', 'quote_event_id', 'Bar']
+           'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES', 'ENVELOPE', 'STAGES', 'BASIS', 'to_number',
+           'to_price', 'Rule', 'Tick', 'tick_schema', 'encode_tick', 'parse_json', 'decode_tick', 'Rejection',
+           'encode_rejection', 'decode_rejection', 'trade_event_id', 'quote_event_id', 'Bar']
 
 # %% ../../nbs/01_core/03_records.ipynb #7961b698
 SCALE = Decimal('0.000001') # six decimals: a micro-dollar
@@ -193,6 +194,60 @@ def decode_tick(value:bytes) -> Tick:
     for k in doc:
         if k not in CHECKS: raise RecordError('unknown_field', k[:80])
     return Tick(**{k: CHECKS[k](v) for k, v in doc.items()})
+
+# %% ../../nbs/01_core/03_records.ipynb #e3de45f2
+MOST_BYTES = 512*1024 # of an original that are kept
+ENVELOPE = b'{"schema_version":1,"rejected":' # how a refusal begins, and nothing else does
+STAGES = 'feed', 'ingest' # where a refusal can happen before the topic: reading the feed, making the record
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    "Something that was refused before it could be a tick."
+    reason: str # fixed word
+    detail: str # what was seen
+    raw: bytes # the original, cut at `MOST_BYTES`
+    length: int # bytes of the whole original
+    sha256: str # of the whole original
+    received_at: int # epoch ms, UTC
+    stage: str = 'feed'
+
+    @property
+    def is_cut(self) -> bool: return len(self.raw) < self.length
+
+# %% ../../nbs/01_core/03_records.ipynb #7a6826db
+def encode_rejection(
+    reason:str, # fixed word, e.g. `price_not_positive`
+    detail:str, # what was seen; cut at 300 characters
+    raw:bytes, # the original, whole
+    received_at:int, # epoch ms, UTC
+    stage:str='feed', # one of `STAGES`
+) -> bytes: # at most 0.7 MB
+    "The envelope that goes on the topic in the place of a tick."
+    told = dict(stage=stage, reason=reason, detail=detail[:300].encode('utf-8', 'backslashreplace').decode(), bytes=base64.b64encode(raw[:MOST_BYTES]).decode(),
+        length=len(raw), sha256=hashlib.sha256(raw).hexdigest())
+    return json.dumps({'schema_version': SCHEMA_VERSION, 'rejected': told, 'received_at': received_at}, separators=(',', ':')).encode()
+
+# %% ../../nbs/01_core/03_records.ipynb #55fde0ec
+_ENVELOPE_SCHEMA = dict(stage={'enum': list(STAGES)}, reason={'type': 'string', 'pattern': '^[a-z][a-z0-9_]{0,63}$'}, sha256={'type': 'string', 'pattern': '^[0-9a-f]{64}$'},
+    length={'type': 'integer', 'minimum': 0, 'maximum': 2**40})
+_ENVELOPE_CHECKS = {k: _check_for(k, v) for k, v in _ENVELOPE_SCHEMA.items()}
+
+def _opened(doc):
+    told = doc['rejected']
+    if set(doc) != {'schema_version', 'rejected', 'received_at'} or doc['schema_version'] != SCHEMA_VERSION: raise RecordError('fields', 'of the envelope')
+    if not isinstance(told, dict) or set(told) != {*_ENVELOPE_CHECKS, 'detail', 'bytes'}: raise RecordError('fields', 'of the refusal')
+    if not isinstance(told['detail'], str) or len(told['detail']) > 3000 or not isinstance(told['bytes'], str): raise RecordError('fields', 'that are no text')
+    raw = base64.b64decode(told['bytes'].encode('ascii'), validate=True)
+    known = {k: check(told[k]) for k, check in _ENVELOPE_CHECKS.items()}
+    found = Rejection(detail=told['detail'], raw=raw, received_at=CHECKS['received_at'](doc['received_at']), **known)
+    if len(raw) != min(found.length, MOST_BYTES): raise RecordError('length', f'{len(raw)} bytes of {found.length}')
+    if not found.is_cut and hashlib.sha256(raw).hexdigest() != found.sha256: raise RecordError('sha256', 'differs')
+    return found
+
+def decode_rejection(value:bytes) -> Rejection:
+    "What an envelope holds; raises `RecordError`: `rejection_broken`."
+    try: return _opened(parse_json(value))
+    except (RecordError, ValueError, KeyError) as e: raise RecordError('rejection_broken', str(e)[:120]) from None # binascii.Error is a ValueError
 
 # %% ../../nbs/01_core/03_records.ipynb #f1943efc
 def _short(d):

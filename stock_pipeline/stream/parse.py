@@ -14,7 +14,7 @@ import pyarrow.json as pajson
 
 from ..core.conditions import sets_price
 from ..core.errors import RecordError
-from ..core.records import MAX_NUMBER, FIRST_MS, LAST_MS, SCHEMA_VERSION, decode_tick, tick_schema
+from ..core.records import ENVELOPE, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, Rejection, decode_rejection, decode_tick, tick_schema
 from ..store.writer import MONEY, TICKS
 
 # %% auto #0
@@ -29,6 +29,8 @@ class BadRecord:
     row: int # position in the block
     reason: str # fixed word
     detail: str
+    stage: str = 'parse' # where it was refused
+    original: Rejection|None = None # what an earlier stage refused and put into an envelope; None: the record itself is the original
 
 # %% ../../nbs/05_stream/01_parse.ipynb #55dcf3fe
 _PLAIN = [f.name for f in TICKS if f.name != 'conditions']
@@ -38,18 +40,25 @@ def _strict_row(value, row, feed):
     if t.feed != feed: raise RecordError('feed_mismatch', f'{t.feed} record on the topic of {feed}')
     return {**{c: getattr(t, c) for c in _PLAIN}, 'conditions': ','.join(t.conditions) or None, 'sets_price': sets_price(t.conditions), 'row': row}
 
+def _verdict(value, row, feed):
+    "A row of the table, or a `BadRecord`; raises nothing."
+    try:
+        if value is not None and value.startswith(ENVELOPE):
+            r = decode_rejection(value)
+            return BadRecord(row, r.reason, r.detail, r.stage, r)
+        return _strict_row(value, row, feed)
+    except RecordError as e: return BadRecord(row, e.reason, e.detail)
+    except ArithmeticError as e: return BadRecord(row, 'not_a_number', str(e)[:80]) # no number may stop the stream
+
 def parse_strictly(
     values:list[bytes|None], # records
     feed:str, # the feed that this topic belongs to
     first_row:int=0, # position of the first of them
 ) -> tuple[pa.Table, list[BadRecord]]: # schema PARSED
     "Record by record: slow, and the judge."
-    good, bad = [], []
-    for row, value in enumerate(values, first_row):
-        try: good.append(_strict_row(value, row, feed))
-        except RecordError as e: bad.append(BadRecord(row, e.reason, e.detail))
-        except ArithmeticError as e: bad.append(BadRecord(row, 'not_a_number', str(e)[:80])) # no number may stop the stream
-    return pa.Table.from_pylist(good, schema=PARSED), bad
+    found = [_verdict(value, row, feed) for row, value in enumerate(values, first_row)]
+    bad = [o for o in found if isinstance(o, BadRecord)]
+    return pa.Table.from_pylist([o for o in found if not isinstance(o, BadRecord)], schema=PARSED), bad
 
 # %% ../../nbs/05_stream/01_parse.ipynb #48f4e7aa
 _JSON = pa.schema([('schema_version', pa.int64()), ('event_id', pa.string()), ('symbol', pa.string()), ('price', MONEY), ('event_time', pa.int64()),

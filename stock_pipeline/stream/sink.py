@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..core.errors import StoreError
+from ..core.records import MOST_BYTES
 from ..store import writer
 from ..store.cache import LatestCache
 from ..store.migrations import connect, ensure_partitions, transaction
@@ -23,8 +24,8 @@ from .parse import BadRecord, parse_records
 from .windows import partial_bars
 
 # %% auto #0
-__all__ = ['log', 'MOST_BYTES', 'OUTCOME_DDL', 'SinkConfig', 'dead_letter', 'Outcome', 'worker_connection', 'worker_cache',
-           'store_records', 'partition_writer']
+__all__ = ['log', 'OUTCOME_DDL', 'SinkConfig', 'dead_letter', 'Outcome', 'worker_connection', 'worker_cache', 'store_records',
+           'partition_writer']
 
 # %% ../../nbs/05_stream/03_sink.ipynb #2a4328a7
 log = logging.getLogger(__name__)
@@ -45,20 +46,18 @@ class SinkConfig:
     patience: float = 60 # s to keep trying while PostgreSQL is away
 
 # %% ../../nbs/05_stream/03_sink.ipynb #d54b9dd9
-MOST_BYTES = 512*1024 # of the original kept in a dead letter
-
 def dead_letter(
     bad:BadRecord,
     records:pa.Table, # key, value, partition, offset, timestamp
     config:SinkConfig,
-    stage:str='parse', # where it was refused
 ) -> dict: # a row of `dead_letters`
     "The row that keeps a refused record with its coordinates and its original bytes."
     key, value, part, offset = (records[c][bad.row].as_py() for c in ('key', 'value', 'partition', 'offset'))
     clean = bad.detail.replace('\x00', '\\x00').encode('utf-8', 'backslashreplace').decode()
-    return dict(topic=config.topic, topic_id=config.topic_id, partition=part, offset=offset, reason=bad.reason, stage=stage, detail=clean[:500],
-        key=key and key[:MOST_BYTES], value=value and value[:MOST_BYTES], value_length=None if value is None else len(value),
-        value_sha256=None if value is None else hashlib.sha256(value).hexdigest())
+    told = dict(topic=config.topic, topic_id=config.topic_id, partition=part, offset=offset, reason=bad.reason, stage=bad.stage, detail=clean[:500], key=key and key[:MOST_BYTES])
+    if (o := bad.original) is not None: return dict(told, value=o.raw, value_length=o.length, value_sha256=o.sha256)
+    if value is None: return dict(told, value=None, value_length=None, value_sha256=None)
+    return dict(told, value=value[:MOST_BYTES], value_length=len(value), value_sha256=hashlib.sha256(value).hexdigest())
 
 # %% ../../nbs/05_stream/03_sink.ipynb #7302beb3
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def _too_old(cur, ticks):
     cur.execute("SELECT CASE WHEN sealed_before = '-infinity' THEN 0 ELSE extract(epoch FROM sealed_before)*1000 END::bigint FROM retention")
     fresh = pc.greater_equal(ticks['event_time'], cur.fetchone()[0])
     old = ticks['row'].filter(pc.invert(fresh)).to_pylist()
-    return (ticks.filter(fresh) if old else ticks), [BadRecord(r, 'too_old', 'retention has dropped the ticks of that day; its bars are sealed') for r in old]
+    return (ticks.filter(fresh) if old else ticks), [BadRecord(r, 'too_old', 'retention has dropped the ticks of that day; its bars are sealed', 'store') for r in old]
 
 # %% ../../nbs/05_stream/03_sink.ipynb #79572b1b
 def _apply(cur, source, config, records, ticks, bad):
@@ -92,7 +91,7 @@ def _apply(cur, source, config, records, ticks, bad):
     if skip: ticks, bad = ticks.filter(pc.greater_equal(ticks['row'], skip)), [b for b in bad if b.row >= skip]
     if after <= due: return Outcome(source.partition, len(records), len(records), 0, 0, 0, after), []
     ticks, old = _too_old(cur, ticks)
-    letters = [dead_letter(b, records, config) for b in bad] + [dead_letter(b, records, config, 'store') for b in old]
+    letters = [dead_letter(b, records, config) for b in bad + old]
     new = writer.insert_ticks(cur, ticks.select(TICKS.names))
     changed = []
     if len(new):
