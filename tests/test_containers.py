@@ -8,6 +8,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from stock_pipeline.core.config import secret_names
+
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT/'docker-compose.yml').read_text())
 SERVICES = COMPOSE['services']
@@ -35,6 +37,10 @@ def test_no_password_is_baked_in():
     assert '${REDIS_PASSWORD:?' in SERVICES['dashboard']['environment']['REDIS_URL']
     assert SERVICES['producer']['environment']['FINNHUB_API_KEY'] == '${FINNHUB_API_KEY:-}'
     for name in ('spark-processor', 'dashboard'): assert ':+' in SERVICES[name]['environment']['FINNHUB_API_KEY'], 'only the producer holds the key'
+
+def test_each_container_holds_only_the_passwords_it_needs():
+    held = {name: {k for k, v in SERVICES[name]['environment'].items() if k in secret_names() and v is not None} - {'FINNHUB_API_KEY'} for name in ROLES}
+    assert held == {'producer': set(), 'spark-processor': {'POSTGRES_PASSWORD', 'POSTGRES_WRITER_PASSWORD', 'REDIS_URL'}, 'dashboard': {'POSTGRES_READER_PASSWORD', 'REDIS_URL'}}
 
 def test_each_setting_reaches_a_container():
     names = set(re.findall(r'^(\w+)=', (ROOT/'.env.example').read_text(), re.M))

@@ -1,14 +1,21 @@
 #!/bin/sh
-# Run by the image once, when it makes the data folder: the owner, who is no superuser, and a database for each feed.
+# Run by the image when it makes the data folder: three roles, none of them a superuser, and a database for each feed.
+# Safe to run again: it brings an older volume, or one whose passwords were changed in .env, up to date.
 set -eu
 psql -v ON_ERROR_STOP=1 --no-psqlrc --no-password --quiet -U "$POSTGRES_USER" -d postgres <<'SQL'
 \getenv owner STOCK_USER
-\getenv password STOCK_PASSWORD
+\getenv owner_password STOCK_PASSWORD
+\getenv writer WRITER_USER
+\getenv writer_password WRITER_PASSWORD
+\getenv reader READER_USER
+\getenv reader_password READER_PASSWORD
 \getenv real STOCK_DB
 \set simulated :real _simulated
 \set replay :real _replay
-CREATE ROLE :"owner" LOGIN CREATEROLE PASSWORD :'password';
-CREATE DATABASE :"real" OWNER :"owner";
-CREATE DATABASE :"simulated" OWNER :"owner";
-CREATE DATABASE :"replay" OWNER :"owner";
+SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY[:'owner', :'writer', :'reader']) name WHERE name NOT IN (SELECT rolname FROM pg_roles) \gexec
+ALTER ROLE :"reader" LOGIN NOCREATEROLE PASSWORD :'reader_password';
+ALTER ROLE :"writer" LOGIN NOCREATEROLE PASSWORD :'writer_password';
+ALTER ROLE :"owner" LOGIN NOCREATEROLE PASSWORD :'owner_password';
+SELECT format('CREATE DATABASE %I OWNER %I', name, :'owner') FROM unnest(ARRAY[:'real', :'simulated', :'replay']) name
+    WHERE name NOT IN (SELECT datname FROM pg_database) \gexec
 SQL

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from .errors import ConfigError
 
 # %% auto #0
-__all__ = ['SYMBOL', 'default_home', 'default_cache', 'parse_symbols', 'Settings', 'load_settings', 'env_example']
+__all__ = ['SYMBOL', 'default_home', 'default_cache', 'parse_symbols', 'Settings', 'secret_names', 'load_settings', 'env_example']
 
 # %% ../../nbs/01_core/02_config.ipynb #c9618d51
 def _is_root() -> bool: return hasattr(os, 'geteuid') and os.geteuid() == 0
@@ -68,8 +68,12 @@ class Settings(BaseSettings):
     postgres_host: str = Field('localhost', description='PostgreSQL server of a service that you start yourself; `up` starts one of its own on this machine.')
     postgres_port: int = Field(5432, ge=1, le=65535, description='PostgreSQL port.')
     postgres_db: str = Field('stockmarket', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Database of the real feed; the other feeds get a suffix of their own.')
-    postgres_user: str = Field('stockuser', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Owner of the database.')
+    postgres_user: str = Field('stockuser', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Owner of the database: makes tables, drops old days, backs up and restores.')
     postgres_password: SecretStr = Field(SecretStr(''), description='Empty: the embedded stack makes one and keeps it in STOCK_PIPELINE_HOME.')
+    postgres_writer_user: str = Field('stockwriter', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Role that the stream job writes with; it can add and amend rows, but make or drop no table.')
+    postgres_writer_password: SecretStr = Field(SecretStr(''), description='Empty: made by the embedded stack; at a server of your own the owner writes instead.')
+    postgres_reader_user: str = Field('stockreader', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Role of the dashboard, status and doctor; it only reads.')
+    postgres_reader_password: SecretStr = Field(SecretStr(''), description='Empty: made by the embedded stack; at a server of your own the owner reads instead.')
     redis_url: SecretStr = Field(SecretStr('redis://localhost:6379/0'), description='Redis of a service that you start yourself, with the password if it has one. `up` starts one of its own and takes only the port from here.')
     cache_ttl: int = Field(300, ge=1, description='Seconds that a latest value lives in Redis.')
     retention_days: int = Field(30, ge=1, le=36500, description='Days of ticks that `stock-pipeline retention` keeps. Nothing is dropped unless that command runs, e.g. daily.')
@@ -143,16 +147,38 @@ def trigger_interval(self:Settings) -> str:
     "Time between micro-batches: what is set, else 30 seconds for polled quotes and 1 second for the stream."
     return self.spark_trigger_interval or ('30 seconds' if self.transport == 'rest' else '1 second')
 
+# %% ../../nbs/01_core/02_config.ipynb #009a4405
+@patch
+def role(self:Settings,
+    name:str, # 'owner', 'writer' or 'reader'
+) -> tuple[str, str]: # user and password
+    "As whom PostgreSQL is asked in this role; a role without a password is played by the owner."
+    if name not in ('owner', 'writer', 'reader'): raise ConfigError(f'There is no role {name}', 'Choose owner, writer or reader')
+    prefix = 'postgres_' if name == 'owner' else f'postgres_{name}_'
+    password = getattr(self, f'{prefix}password').get_secret_value()
+    return (getattr(self, f'{prefix}user'), password) if password or name == 'owner' else self.role('owner')
+
 @patch
 def postgres_dsn(self:Settings,
     database:str|None=None, # default: the feed's own
-    user:str|None=None, # default: the owner
-    password:str|None=None, # default: the owner's
+    role:str='owner', # or 'writer', 'reader'
+    user:str|None=None, # default: the role's
+    password:str|None=None, # default: the role's
 ) -> dict: # keyword arguments of `psycopg2.connect`
     "How to reach PostgreSQL; a dict, so that the password never stands in a URL."
-    return dict(host=self.postgres_host, port=self.postgres_port, dbname=database or self.database,
-        user=user or self.postgres_user, password=self.postgres_password.get_secret_value() if password is None else password,
-        connect_timeout=5, application_name='stock-pipeline')
+    its_user, its_password = self.role(role)
+    return dict(host=self.postgres_host, port=self.postgres_port, dbname=database or self.database, user=user or its_user,
+        password=its_password if password is None else password, connect_timeout=5, application_name='stock-pipeline')
+
+@patch(as_prop=True)
+def postgres_roles(self:Settings) -> tuple[str, str]: # names of writer and reader
+    "Whom the migrations give their rights to, where they exist."
+    return self.postgres_writer_user, self.postgres_reader_user
+
+# %% ../../nbs/01_core/02_config.ipynb #3ad67994
+def secret_names() -> set[str]: # as in the environment
+    "Settings that never leave the process that needs them."
+    return {(f.validation_alias or name).upper() for name, f in Settings.model_fields.items() if f.annotation is SecretStr}
 
 # %% ../../nbs/01_core/02_config.ipynb #663a957b
 def _allowed(error):

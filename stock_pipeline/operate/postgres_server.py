@@ -21,8 +21,8 @@ from .process import ProcessRef, end_process, kill_all
 from .service import Server, free_port, secret, wait_until
 
 # %% auto #0
-__all__ = ['SHARED', 'POSTGRES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'folder_elsewhere', 'cluster_folder',
-           'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer']
+__all__ = ['SHARED', 'POSTGRES', 'ROLES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'folder_elsewhere',
+           'cluster_folder', 'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer']
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #7a10749b
 def server_user() -> str|None: # None: as whoever runs this
@@ -154,14 +154,16 @@ def _at_work(folder):
     return [p for p in psutil.process_iter(['name', 'cwd']) if p.info['name'] == 'postgres' and p.info['cwd'] == str(folder)]
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #2b4d5f4e
+ROLES = {'owner': ('stockuser', ''), 'writer': ('stockwriter', ''), 'reader': ('stockreader', '')} # name and password; '': made here
+
 class PostgresServer(Server):
     "An embedded PostgreSQL."
     name, usual_port, stop_signal = 'postgres', 5432, signal.SIGINT
 
-    def __init__(self, home, cache, port=None, owner='stockuser', owner_password='', databases=('stockmarket',), durable=True):
+    def __init__(self, home, cache, port=None, roles=ROLES, databases=('stockmarket',), durable=True):
         super().__init__(home, cache, port, server_user())
-        self.owner, self.databases, self.durable = owner, tuple(databases), durable
-        self.owner_password, self._folder, self._made = owner_password, None, False
+        self.roles, self.databases, self.durable = dict(roles), tuple(databases), durable
+        self._folder, self._made = None, False
 
     @property
     def folder(self) -> Path:
@@ -200,19 +202,23 @@ def ready(self:PostgresServer) -> bool:
     finally: conn.close()
 
 @patch
-def password(self:PostgresServer) -> str:
-    "The owner's password: what the settings say, else one made here and kept."
-    return self.owner_password or secret(self.home, 'postgres_owner')
+def password(self:PostgresServer,
+    role:str='owner', # or 'writer', 'reader'
+) -> str:
+    "A role's password: what the settings say, else one made here and kept."
+    return self.roles[role][1] or secret(self.home, f'postgres_{role}')
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #78849199
 @patch
 def _make(self:PostgresServer, cur):
-    owner = sql.Identifier(self.owner)
-    cur.execute('SELECT 1 FROM pg_roles WHERE rolname = %s', (self.owner,))
-    verb = 'ALTER' if cur.fetchone() else 'CREATE'
-    cur.execute(sql.SQL('{} ROLE {} LOGIN CREATEROLE PASSWORD {}').format(sql.SQL(verb), owner, sql.Literal(self.password())))
+    cur.execute('SELECT rolname FROM pg_roles')
+    known = {o for o, in cur.fetchall()}
+    for role, (name, _) in reversed(self.roles.items()): # the owner last: where one name plays two roles, its password counts
+        line = 'ALTER ROLE {} LOGIN NOCREATEROLE PASSWORD {}' if name in known else 'CREATE ROLE {} LOGIN PASSWORD {}'
+        cur.execute(sql.SQL(line).format(sql.Identifier(name), sql.Literal(self.password(role))))
+        known.add(name)
     cur.execute('SELECT datname FROM pg_database')
     there = {o for o, in cur.fetchall()}
     for name in self.databases:
-        if name not in there: cur.execute(sql.SQL('CREATE DATABASE {} OWNER {}').format(sql.Identifier(name), owner))
+        if name not in there: cur.execute(sql.SQL('CREATE DATABASE {} OWNER {}').format(sql.Identifier(name), sql.Identifier(self.roles['owner'][0])))
     self._made = True

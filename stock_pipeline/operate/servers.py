@@ -24,7 +24,7 @@ from .redis_server import RedisServer
 from .service import Server, ServiceSpec, disk_errors, free_port
 
 # %% auto #0
-__all__ = ['GUARD', 'home_lock', 'Stack', 'erase_home', 'guarded', 'embedded_stack']
+__all__ = ['ROLE_SETTINGS', 'GUARD', 'home_lock', 'Stack', 'erase_home', 'guarded', 'embedded_stack']
 
 # %% ../../nbs/08_operate/08_servers.ipynb #b9dbb50f
 @contextmanager
@@ -45,6 +45,8 @@ def home_lock(
         yield
 
 # %% ../../nbs/08_operate/08_servers.ipynb #1886cbac
+ROLE_SETTINGS = {'owner': 'postgres', 'writer': 'postgres_writer', 'reader': 'postgres_reader'} # role -> first part of its two settings
+
 class Stack:
     "The embedded servers of one home."
     def __init__(self,
@@ -57,8 +59,8 @@ class Stack:
         self._settings, home, cache = settings, settings.stock_pipeline_home, settings.stock_pipeline_cache
         self.kafka = KafkaServer(home, cache, _port(settings.kafka_bootstrap_servers)) if kafka else None
         self.redis = RedisServer(home, cache, _port(settings.redis_url.get_secret_value())) if redis else None
-        self.postgres = PostgresServer(home, cache, settings.postgres_port, settings.postgres_user, settings.postgres_password.get_secret_value(),
-            [f'{settings.postgres_db}{o}' for o in ('', '_simulated', '_replay')], durable) if postgres else None
+        roles = {role: (getattr(settings, f'{name}_user'), getattr(settings, f'{name}_password').get_secret_value()) for role, name in ROLE_SETTINGS.items()}
+        self.postgres = PostgresServer(home, cache, settings.postgres_port, roles, [f'{settings.postgres_db}{o}' for o in ('', '_simulated', '_replay')], durable) if postgres else None
 
     @property
     def servers(self) -> list[Server]: return [o for o in (self.postgres, self.redis, self.kafka) if o]
@@ -73,7 +75,8 @@ def settings(self:Stack) -> Settings:
     for o in self.servers: o.choose_port()
     if self.kafka: new |= {'kafka_bootstrap_servers': self.kafka.advertised or self.kafka.address}
     if self.redis: new |= {'redis_url': SecretStr(self.redis.url)}
-    if self.postgres: new |= {'postgres_host': '127.0.0.1', 'postgres_port': self.postgres.port, 'postgres_password': SecretStr(self.postgres.password())}
+    if self.postgres: new |= {'postgres_host': '127.0.0.1', 'postgres_port': self.postgres.port,
+        **{f'{name}_password': SecretStr(self.postgres.password(role)) for role, name in ROLE_SETTINGS.items()}}
     return self._settings.model_copy(update=new)
 
 @patch
@@ -143,7 +146,7 @@ def embedded_stack(
     if home.exists() and any(home.iterdir()): raise StackError(f'{home} is not empty, and a throwaway stack removes its home', 'Name another folder')
     ports = [free_port() for _ in range(3)]
     settings = load_settings(None, **{'stock_pipeline_home': home, 'kafka_bootstrap_servers': f'127.0.0.1:{ports[0]}', 'postgres_port': ports[1],
-        'redis_url': f'redis://127.0.0.1:{ports[2]}/0', 'postgres_password': '', **overrides})
+        'redis_url': f'redis://127.0.0.1:{ports[2]}/0', **{f'{o}_password': '' for o in ROLE_SETTINGS.values()}, **overrides})
     with guarded(home), home_lock(home):
         stack = Stack(settings, kafka, postgres, redis, durable)
         try: yield stack.start()

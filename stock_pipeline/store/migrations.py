@@ -15,8 +15,8 @@ import psycopg2
 from ..core.errors import StoreError
 
 # %% auto #0
-__all__ = ['log', 'LOCK', 'connect', 'transaction', 'migration_files', 'migrate', 'partition_name', 'ensure_partitions',
-           'existing_days', 'drop_before', 'retain', 'newest_tick']
+__all__ = ['log', 'LOCK', 'ROLES', 'connect', 'transaction', 'migration_files', 'sha_of', 'apply_migrations', 'grant', 'migrate',
+           'partition_name', 'ensure_partitions', 'existing_days', 'drop_before', 'first_kept', 'retain', 'newest_tick']
 
 # %% ../../nbs/04_store/01_migrations.ipynb #fff9f8be
 log = logging.getLogger(__name__)
@@ -54,25 +54,55 @@ def migration_files() -> list[tuple[int, str, str]]: # number, name, text
     return sorted(found)
 
 # %% ../../nbs/04_store/01_migrations.ipynb #66d54413
+def sha_of(text:str) -> str: return hashlib.sha256(text.encode()).hexdigest()
+
+def _done(cur):
+    cur.execute("SELECT to_regclass('schema_migrations')")
+    if cur.fetchone()[0] is None: cur.execute('''CREATE TABLE schema_migrations
+        (number int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())''')
+    cur.execute('SELECT number, sha256 FROM schema_migrations')
+    return dict(cur.fetchall())
+
+def apply_migrations(cur,
+    files:list, # number, name, text
+) -> list[str]: # names of those that ran now
+    "Run the files that have not run, inside the caller's transaction."
+    cur.execute('SELECT pg_advisory_xact_lock(%s)', (LOCK,))
+    done, ran, newest = _done(cur), [], max((n for n, *_ in files), default=0)
+    for number, name, text in files:
+        if done.get(number, sha_of(text)) != sha_of(text):
+            raise StoreError(f'Migration {number:04d}_{name}.sql was changed after it ran here', 'Put the change into a new file with the next number')
+    if done and max(done) > newest: raise StoreError(f'The database has schema {max(done)}, this program knows {newest}', 'A newer version of the program has used it; update this one')
+    for number, name, text in files:
+        if number in done: continue
+        cur.execute(text)
+        cur.execute('INSERT INTO schema_migrations (number, name, sha256) VALUES (%s, %s, %s)', (number, name, sha_of(text)))
+        ran.append(f'{number:04d}_{name}')
+    return ran
+
+# %% ../../nbs/04_store/01_migrations.ipynb #7dba34a0
+ROLES = 'stockwriter', 'stockreader'
+
+def grant(cur,
+    roles:tuple=ROLES, # names of writer and reader
+    anew:bool=False, # also when they have their rights already
+):
+    "Give the roles that exist their rights."
+    cur.execute("SELECT to_regprocedure('grant_roles(text, text)') IS NOT NULL, current_user")
+    known, me = cur.fetchone()
+    if not known: return
+    cur.execute('''SELECT rolname, has_table_privilege(rolname, 'stock_prices', 'SELECT') FROM pg_roles WHERE rolname = ANY(%s) AND rolname <> %s''', (list(roles), me))
+    there = dict(cur.fetchall())
+    if there and (anew or not all(there.values())): cur.execute('SELECT grant_roles(%s, %s)', [o if o in there else None for o in roles])
+
 def migrate(conn,
     migrations:list|None=None, # number, name, text; default: the files of the package
+    roles:tuple=ROLES, # names of writer and reader, see `Settings.postgres_roles`
 ) -> list[str]: # names of those that ran now
     "Bring the database to the newest schema; does nothing the second time."
-    ran = []
     with transaction(conn) as cur:
-        cur.execute('SELECT pg_advisory_xact_lock(%s)', (LOCK,))
-        cur.execute('''CREATE TABLE IF NOT EXISTS schema_migrations
-            (number int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())''')
-        cur.execute('SELECT number, sha256 FROM schema_migrations')
-        done = dict(cur.fetchall())
-        for number, name, text in migrations or migration_files():
-            sha = hashlib.sha256(text.encode()).hexdigest()
-            if number in done and done[number] != sha:
-                raise StoreError(f'Migration {number:04d}_{name}.sql was changed after it ran here', 'Put the change into a new file with the next number')
-            if number in done: continue
-            cur.execute(text)
-            cur.execute('INSERT INTO schema_migrations (number, name, sha256) VALUES (%s, %s, %s)', (number, name, sha))
-            ran.append(f'{number:04d}_{name}')
+        ran = apply_migrations(cur, migrations or migration_files())
+        grant(cur, roles, anew=bool(ran))
     return ran
 
 # %% ../../nbs/04_store/01_migrations.ipynb #ee51a20d
@@ -80,54 +110,59 @@ def partition_name(day:date) -> str: # e.g. stock_prices_20260102
     "Name of the partition that holds one UTC day of ticks."
     return f'stock_prices_{day:%Y%m%d}'
 
-def _exists(cur, day):
-    "Asks the catalogue's rows: `to_regclass` may answer from a cache that is older than the lock."
-    cur.execute("SELECT 1 FROM pg_class WHERE relname = %s AND relnamespace = current_schema()::regnamespace", (partition_name(day),))
-    return cur.fetchone() is not None
-
 def ensure_partitions(conn,
     days, # UTC dates
 ) -> list[date]: # those made now
-    """Make the daily partitions that are missing, in a transaction of their own. The new table is attached rather than created
-    in place: attaching takes a lock that running inserts do not wait for."""
+    """Make the daily partitions that are missing, each in a transaction of its own. The database does it with the owner's rights
+    (`make_partition`), so the writer can ask for it. The new table is attached rather than created in place: attaching takes a
+    lock that running inserts do not wait for. A day that retention has dropped is not made again."""
     made = []
     for day in sorted(set(days)):
         with transaction(conn) as cur:
-            if _exists(cur, day): continue
-            cur.execute('SELECT pg_advisory_xact_lock(%s)', (LOCK + 1,))
-            if _exists(cur, day): continue # another program was quicker
-            cur.execute(f'CREATE TABLE {partition_name(day)} (LIKE stock_prices INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)')
-            cur.execute(f'ALTER TABLE stock_prices ATTACH PARTITION {partition_name(day)} FOR VALUES FROM (%s) TO (%s)',
-                (f'{day} 00:00+00', f'{day + timedelta(days=1)} 00:00+00'))
-        made.append(day)
+            cur.execute('SELECT 1 FROM pg_class WHERE relname = %s AND relnamespace = current_schema()::regnamespace', (partition_name(day),))
+            if cur.fetchone(): continue
+            cur.execute('SELECT make_partition(%s)', (day,))
+            if cur.fetchone()[0]: made.append(day)
     return made
 
-# %% ../../nbs/04_store/01_migrations.ipynb #ec834793
+# %% ../../nbs/04_store/01_migrations.ipynb #2466afb3
+def _days(cur):
+    cur.execute("SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'stock_prices'::regclass")
+    return sorted(datetime.strptime(name[-8:], '%Y%m%d').date() for name, in cur.fetchall())
+
 def existing_days(conn) -> list[date]:
     "UTC days that have a partition, oldest first."
-    with transaction(conn) as cur:
-        cur.execute("SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'stock_prices'::regclass")
-        return sorted(datetime.strptime(name[-8:], '%Y%m%d').date() for name, in cur.fetchall())
+    with transaction(conn) as cur: return _days(cur)
 
+# %% ../../nbs/04_store/01_migrations.ipynb #ec834793
 def drop_before(conn,
     first_kept:date, # the oldest UTC day that stays
 ) -> list[date]: # days dropped
     "Drop the partitions before a day and seal their bars."
-    old = [d for d in existing_days(conn) if d < first_kept]
     with transaction(conn) as cur:
+        cur.execute('SELECT pg_advisory_xact_lock(%s)', (LOCK + 1,)) # no partition is made meanwhile
+        old = [d for d in _days(cur) if d < first_kept]
         for d in old: cur.execute(f'DROP TABLE {partition_name(d)}')
         cur.execute('UPDATE retention SET sealed_before = greatest(sealed_before, %s)', (f'{first_kept} 00:00+00',))
     return old
 
 # %% ../../nbs/04_store/01_migrations.ipynb #f7d81e82
+def first_kept(
+    now:datetime, # with its time zone
+    retention_days:int, # of 24 hours
+) -> date: # the oldest UTC day that stays
+    "The UTC day in which the window begins."
+    if now.tzinfo is None: raise ValueError('a time without a time zone')
+    return (now.astimezone(timezone.utc) - timedelta(days=retention_days)).date()
+
 def retain(conn,
-    retention_days:int, # days kept, today included
+    retention_days:int, # of 24 hours
     now:datetime|None=None, # default: the clock; a replay passes the time of its newest tick
 ) -> list[date]: # days dropped
-    "Drop what is older than the retention, and make today's and tomorrow's partitions."
-    today = (now or datetime.now(timezone.utc)).date()
-    ensure_partitions(conn, [today, today + timedelta(days=1)])
-    return drop_before(conn, today - timedelta(days=retention_days - 1))
+    "Drop the days that are wholly older than the retention, and make today's and tomorrow's partitions."
+    now = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
+    ensure_partitions(conn, [now.date(), now.date() + timedelta(days=1)])
+    return drop_before(conn, first_kept(now, retention_days))
 
 # %% ../../nbs/04_store/01_migrations.ipynb #2b95edf7
 def newest_tick(conn) -> datetime|None: # None: no tick yet
