@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from string import ascii_letters, ascii_uppercase, digits
 
 # %% auto #0
-__all__ = ['UNREADABLE', 'REFUSAL', 'Digits', 'Verdict', 'Judge']
+__all__ = ['REFUSAL', 'Digits', 'Verdict', 'Judge']
 
 # %% ../../nbs/01_core/07_judge.ipynb #3d8e08ef
 class Digits(str):
@@ -30,7 +30,6 @@ class Verdict:
 # %% ../../nbs/01_core/07_judge.ipynb #caa67534
 _LIMIT, _MICRO = Decimal(10**9), Decimal(1).scaleb(-6)
 _NAME, _CODE, _HEX = frozenset(ascii_uppercase + digits + '.:_^=-'), frozenset(ascii_letters + digits + ' _.-'), frozenset(digits + 'abcdef')
-UNREADABLE = frozenset(['not_json']) # numbers that some readers of JSON refuse already
 
 def _places_lost(d): # digits other than 0 behind the sixth decimal
     _, figures, exponent = d.as_tuple()
@@ -39,8 +38,7 @@ def _places_lost(d): # digits other than 0 behind the sixth decimal
 def _decimal(name, v, out, sign): # sign: '+' above zero, '0' not below it, '-' any; gives text with six decimals
     if v.__class__ is not Digits: return out.add(f'{name}_not_a_number')
     try: d = Decimal(v)
-    except InvalidOperation: return out.update(UNREADABLE, [f'{name}_{o}' for o in ('not_a_number', 'out_of_range', 'too_precise')])
-    if len(v) > 4300: out.update(UNREADABLE)
+    except InvalidOperation: return out.update(f'{name}_{o}' for o in ('not_a_number', 'out_of_range', 'too_precise'))
     if sign == '+' and d <= 0: out.add(f'{name}_not_positive')
     if not -_LIMIT < d < _LIMIT or (sign == '0' and d < 0): out.add(f'{name}_out_of_range')
     if _places_lost(d): out.add(f'{name}_too_precise')
@@ -48,7 +46,6 @@ def _decimal(name, v, out, sign): # sign: '+' above zero, '0' not below it, '-' 
 
 def _integer(name, v, out, low, high):
     if v.__class__ is not Digits or not v.lstrip('-').isdigit(): return out.add(f'{name}_not_an_integer')
-    if len(v) > 4300: out.update(UNREADABLE)
     if len(v) > 20 or not low <= int(v) <= high: out.add(f'{name}_out_of_range')
     return v
 
@@ -74,14 +71,20 @@ _DAY = 'open', 'high', 'low', 'previous_close'
 _NEEDED = 'schema_version', 'event_id', 'symbol', 'price', 'event_time', 'source', 'feed', 'received_at', 'sequence'
 _KNOWN = frozenset((*_NEEDED, *_DAY, 'volume', 'change', 'percent_change', 'conditions'))
 _EPOCHS = 946_684_800_000, 4_102_444_799_999 # 2000 to 2099, UTC
+_DEPTH = 300 # brackets; a good record has three
+_DEEP = frozenset(['not_json', 'not_an_object', 'unknown_field', 'duplicate_key', 'rejection_broken', *(f'{k}_{o}' for k in _KNOWN for o in ('missing', 'unknown', 'not_allowed', 'not_a_number', 'not_an_integer'))])
 
 class Judge:
     "Says of a record what must become of it: `Judge('simulated')(value)`."
     def __init__(self,
         feed:str, # the feed that the topic belongs to
     ):
-        self.feed, self._seen = feed, set()
-        self._read = json.JSONDecoder(object_pairs_hook=self._object, parse_float=Digits, parse_int=Digits, parse_constant=self._constant).decode
+        self.feed, self._seen, self._hard = feed, set(), False
+        self._read = json.JSONDecoder(object_pairs_hook=self._object, parse_float=self._digits, parse_int=self._digits, parse_constant=self._constant).decode
+
+    def _digits(self, text):
+        if len(text) > 19: self._hard = True
+        return Digits(text)
 
     def _object(self, pairs):
         d = dict(pairs)
@@ -95,11 +98,14 @@ class Judge:
         "All that is wrong with it, or the tick that it is."
         if value is None: return Verdict(frozenset(['null_value']))
         if value.startswith(REFUSAL): return self._refusal(value)
-        self._seen = out = set()
+        self._seen, self._hard = set(), False
+        out = self._seen
         try: doc = self._read(value.decode('utf-8'))
         except UnicodeDecodeError: out.add('not_utf8')
         except (ValueError, RecursionError): out.add('not_json')
         else: tick = self._tick(doc, out)
+        if out and self._hard: out.add('not_json')
+        if out and value.count(b'[') + value.count(b'{') > _DEPTH: out.update(_DEEP)
         return Verdict(frozenset(out), original=value) if out else Verdict(key=tick[0], facts=tick[1])
 
 # %% ../../nbs/01_core/07_judge.ipynb #58eecd93

@@ -117,7 +117,7 @@ def _typed(rng, b, other): # a character of JSON's own where it does not belong
     return b[:i] + rng.choice(b'{}[]",:0123456789.-+eEtrufalsn\\/ \t\r\n\x00').to_bytes(1, 'big') + b[i + rng.randrange(2):]
 
 def _truncated(rng, b, other): return b[:rng.randrange(len(b))]
-def _headless(rng, b, other): return b[rng.randrange(1, len(b)):]
+def _headless(rng, b, other): return b[rng.randrange(len(b)):]
 def _spliced(rng, b, other): return b[:rng.randrange(len(b))] + other[rng.randrange(len(other)):]
 def _joined(rng, b, other): return b + rng.choice((b'', b'\n', b',', b' ', b'\x00', b'\r\n')) + other
 def _wrapped(rng, b, other): return rng.choice((b'[%b]', b'"%b"', b' %b ', b'\n%b\n', b'{"tick":%b}', b'\xef\xbb\xbf%b', b'%b;', b'(%b)', b'%b//', b'\x00\x00\x00\x00\x01%b')).replace(b'%b', b)
