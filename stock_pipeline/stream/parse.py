@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
@@ -18,7 +19,8 @@ from ..core.records import ENVELOPE, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSI
 from ..store.writer import MONEY, TICKS
 
 # %% auto #0
-__all__ = ['PARSED', 'SMALL', 'BadRecord', 'parse_strictly', 'parse_fast', 'parse_records']
+__all__ = ['PARSED', 'AHEAD_MS', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'BadRecord', 'parse_strictly', 'parse_fast',
+           'parse_records']
 
 # %% ../../nbs/05_stream/01_parse.ipynb #540546cb
 PARSED = pa.schema(list(TICKS) + [('sets_price', pa.bool_()), ('row', pa.int64())])
@@ -33,53 +35,84 @@ class BadRecord:
     original: Rejection|None = None # what an earlier stage refused and put into an envelope; None: the record itself is the original
 
 # %% ../../nbs/05_stream/01_parse.ipynb #55dcf3fe
+AHEAD_MS = 300_000 # five minutes
 _PLAIN = [f.name for f in TICKS if f.name != 'conditions']
 
-def _strict_row(value, row, feed):
+def _strict_row(value, row, feed, ahead_ms):
     t = decode_tick(value)
     if t.feed != feed: raise RecordError('feed_mismatch', f'{t.feed} record on the topic of {feed}')
+    if ahead_ms is not None and t.event_time - t.received_at > ahead_ms: raise RecordError('event_time_ahead', f'{t.event_time - t.received_at} ms after its own arrival')
     return {**{c: getattr(t, c) for c in _PLAIN}, 'conditions': ','.join(t.conditions) or None, 'sets_price': sets_price(t.conditions), 'row': row}
 
-def _verdict(value, row, feed):
+def _verdict(value, row, feed, ahead_ms):
     "A row of the table, or a `BadRecord`; raises nothing."
     try:
         if value is not None and value.startswith(ENVELOPE):
             r = decode_rejection(value)
             return BadRecord(row, r.reason, r.detail, r.stage, r)
-        return _strict_row(value, row, feed)
+        return _strict_row(value, row, feed, ahead_ms)
     except RecordError as e: return BadRecord(row, e.reason, e.detail)
     except ArithmeticError as e: return BadRecord(row, 'not_a_number', str(e)[:80]) # no number may stop the stream
 
+# %% ../../nbs/05_stream/01_parse.ipynb #6a42afdf
 def parse_strictly(
     values:list[bytes|None], # records
     feed:str, # the feed that this topic belongs to
-    first_row:int=0, # position of the first of them
+    rows:list[int]|None=None, # their positions; None: 0, 1, 2, …
+    ahead_ms:int|None=AHEAD_MS, # how much later than its own arrival a tick may claim to be; None: not asked
 ) -> tuple[pa.Table, list[BadRecord]]: # schema PARSED
     "Record by record: slow, and the judge."
-    found = [_verdict(value, row, feed) for row, value in enumerate(values, first_row)]
+    found = [_verdict(value, row, feed, ahead_ms) for row, value in zip(range(len(values)) if rows is None else rows, values)]
     bad = [o for o in found if isinstance(o, BadRecord)]
     return pa.Table.from_pylist([o for o in found if not isinstance(o, BadRecord)], schema=PARSED), bad
 
 # %% ../../nbs/05_stream/01_parse.ipynb #48f4e7aa
+LONGEST = 4096 # bytes; several times a tick with every field
+_MONEY_NAMES = '|'.join(f.name for f in TICKS if f.type == MONEY)
+_ODD = rf'[^ -~]|.\{{|\[[^\]]*\[|\\|"(?:{_MONEY_NAMES})"\s*:\s*(?:"|-?[0-9.]*[eEIN]|-?[0-9]{{10}}|-?[0-9]*\.[0-9]{{7}})'
+
+def _plain(values):
+    "True for the records that the reader may see."
+    shaped = pc.and_(pc.starts_with(values, b'{'), pc.ends_with(values, b'}'))
+    short = pc.less_equal(pc.binary_length(values), LONGEST)
+    return pc.fill_null(pc.and_(pc.and_(shaped, short), pc.invert(pc.match_substring_regex(values, _ODD))), False)
+
+# %% ../../nbs/05_stream/01_parse.ipynb #15ff49cf
 _JSON = pa.schema([('schema_version', pa.int64()), ('event_id', pa.string()), ('symbol', pa.string()), ('price', MONEY), ('event_time', pa.int64()),
     ('source', pa.string()), ('feed', pa.string()), ('volume', MONEY), ('open', MONEY), ('high', MONEY), ('low', MONEY), ('previous_close', MONEY),
     ('change', MONEY), ('percent_change', MONEY), ('conditions', pa.list_(pa.string())), ('received_at', pa.int64()), ('sequence', pa.int64())])
-_AS_TEXT = re.compile(rb'"(?:price|volume|open|high|low|previous_close|change|percent_change)"\s*:\s*"|\\u')
+_OPTIONS = pajson.ReadOptions(use_threads=False, block_size=2**31 - 1), pajson.ParseOptions(explicit_schema=_JSON, unexpected_field_behavior='error')
+_FLAT = r'^\{(?:\s*"(?:' + '|'.join(_JSON.names) + r')"\s*:\s*(?:"[^"]*"|\[[^\]]*\]|[^",\[\]]*)\s*,?)*\}$'
 
-def _read_block(values):
-    "One table with a row a record, or None if the block is not plainly good."
-    if values.null_count: return None
-    lines = pa.array(values, pa.binary())
-    if not pc.all(pc.and_(pc.starts_with(lines, b'{'), pc.ends_with(lines, b'}'))).as_py(): return None
+def _parsed(lines):
+    "A table with a row a line, or None; and the row that the reader complains about, if it names one."
     joined = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), b'\n')[0].as_buffer()
-    text = memoryview(joined)
-    if joined.to_pybytes().count(b'\n') != len(lines) - 1 or _AS_TEXT.search(text): return None
-    try:
-        str(text, 'utf-8')
-        table = pajson.read_json(pa.BufferReader(joined), pajson.ReadOptions(use_threads=False, block_size=len(text) + 1),
-            pajson.ParseOptions(explicit_schema=_JSON, unexpected_field_behavior='error'))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError): return None
-    return table if len(table) == len(values) and table.schema.equals(_JSON) else None
+    try: table = pajson.read_json(pa.BufferReader(joined), *_OPTIONS)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as e:
+        named = re.search(r' in row (\d+)', str(e))
+        return None, named and int(named[1])
+    return (table if len(table) == len(lines) and table.schema.equals(_JSON) else None), None
+
+# %% ../../nbs/05_stream/01_parse.ipynb #bf294f4d
+CHUNK, SMALL, TRIES = 1024, 8, 8 # lines a call; lines not worth a call; times that lines are set aside before halving
+
+def _read(lines, rows, tables, unread, tries=TRIES):
+    "Appends the lines as tables with their rows, and to `unread` the rows that are left to the strict way."
+    if len(lines) <= SMALL: return unread.extend(rows)
+    table, at = _parsed(lines)
+    if table is not None: return tables.append(table.append_column('row', pa.array(rows)))
+    good = np.arange(len(lines)) != at if at is not None else pc.match_substring_regex(lines, _FLAT).to_numpy(zero_copy_only=False)
+    if tries and not good.all():
+        unread.extend(rows[~good])
+        return _read(lines.filter(pa.array(good)), rows[good], tables, unread, tries - 1)
+    half = len(lines)//2
+    for part in slice(half), slice(half, None): _read(lines[part], rows[part], tables, unread)
+
+def _read_block(lines, rows):
+    "One table (the columns of the record, and `row`) and the rows that are left."
+    tables, unread = [], []
+    for at in range(0, len(lines), CHUNK): _read(lines[at:at + CHUNK], rows[at:at + CHUNK], tables, unread)
+    return pa.concat_tables([_JSON.append(pa.field('row', pa.int64())).empty_table(), *tables]), unread
 
 # %% ../../nbs/05_stream/01_parse.ipynb #c50bef5f
 _UP = pa.scalar(MAX_NUMBER, MONEY)
@@ -93,7 +126,7 @@ def _both(masks):
 
 def _price_ok(c): return pc.and_(pc.greater(c, _ZERO), pc.less(c, _UP))
 
-def _kept(table):
+def _kept(table, ahead_ms):
     "True for the rows that keep the contract."
     absent_or = lambda name, ok: pc.fill_null(ok(table[name]), True)
     between = lambda c: pc.and_(pc.greater_equal(c, FIRST_MS), pc.less(c, LAST_MS))
@@ -103,6 +136,7 @@ def _kept(table):
     required = [pc.equal(table['schema_version'], SCHEMA_VERSION), pc.match_substring_regex(table['event_id'], _FIELDS['event_id']['pattern']),
         pc.match_substring_regex(table['symbol'], _FIELDS['symbol']['pattern']), _price_ok(table['price']), between(table['event_time']),
         between(table['received_at']), pc.greater_equal(table['sequence'], 0), pc.is_in(table['source'], pa.array(_FIELDS['source']['enum']))]
+    if ahead_ms is not None: required.append(pc.less_equal(pc.subtract(table['event_time'], table['received_at']), ahead_ms))
     return _both([pc.fill_null(m, False) for m in required] + money + signed + [shares])
 
 # %% ../../nbs/05_stream/01_parse.ipynb #b5441b30
@@ -120,38 +154,30 @@ def _conditions(column):
 
 # %% ../../nbs/05_stream/01_parse.ipynb #807cac86
 def parse_fast(
-    values:pa.Array, # records as bytes
+    values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
-    first_row:int=0, # position of the first of them
-): # None if the block must be cut; else the table of good rows (schema PARSED) and the rows to judge strictly
-    "The whole block in one call, or None."
-    table = _read_block(values)
-    if table is None: return None
+    ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
+) -> tuple[pa.Table, list[int]]: # good rows (schema PARSED), and the rows that must be judged strictly
+    "What the columns can vouch for."
+    plain = _plain(values)
+    table, doubtful = _read_block(values.filter(plain), np.flatnonzero(plain))
+    doubtful.extend(np.flatnonzero(pc.invert(plain)))
     joined, sets, codes_ok = _conditions(table['conditions'])
-    keep = _both([_kept(table), codes_ok, pc.fill_null(pc.equal(table['feed'], feed), False)])
-    table = table.set_column(table.column_names.index('conditions'), 'conditions', joined)
-    table = table.append_column('sets_price', sets).append_column('row', pa.array(range(first_row, first_row + len(table)), pa.int64()))
-    doubtful = [] if pc.all(keep).as_py() else table['row'].filter(pc.invert(keep)).to_pylist()
-    return (table.filter(keep) if doubtful else table).select(PARSED.names).cast(PARSED), doubtful
+    keep = _both([_kept(table, ahead_ms), codes_ok, pc.fill_null(pc.equal(table['feed'], feed), False)])
+    table = table.set_column(table.column_names.index('conditions'), 'conditions', joined).append_column('sets_price', sets)
+    if not pc.all(keep).as_py():
+        doubtful.extend(table['row'].filter(pc.invert(keep)).to_pylist())
+        table = table.filter(keep)
+    return table.select(PARSED.names).cast(PARSED), sorted(map(int, doubtful))
 
 # %% ../../nbs/05_stream/01_parse.ipynb #c2df012b
-SMALL = 64 # below this a rejected block is read record by record instead of being halved again
-
 def parse_records(
     values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
-    first_row:int=0,
+    ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
 ) -> tuple[pa.Table, list[BadRecord]]: # good ticks (schema PARSED, in order of arrival) and the others
     "Every record is in exactly one of the two results."
-    if not len(values): return PARSED.empty_table(), []
-    found = parse_fast(values, feed, first_row)
-    if found is None and len(values) <= SMALL: return parse_strictly(values.to_pylist(), feed, first_row)
-    if found is None:
-        half = len(values)//2
-        (t1, b1), (t2, b2) = parse_records(values[:half], feed, first_row), parse_records(values[half:], feed, first_row + half)
-        return pa.concat_tables([t1, t2]), b1 + b2
-    table, doubtful = found
+    table, doubtful = parse_fast(values, feed, ahead_ms)
     if not doubtful: return table, []
-    judged = [parse_strictly([values[r - first_row].as_py()], feed, r) for r in doubtful]
-    table = pa.concat_tables([table] + [t for t, _ in judged]).sort_by('row') if any(len(t) for t, _ in judged) else table
-    return table, [b for _, bs in judged for b in bs]
+    judged, bad = parse_strictly(values.take(pa.array(doubtful)).to_pylist(), feed, doubtful, ahead_ms)
+    return pa.concat_tables([table, judged]).sort_by('row') if len(judged) else table, bad

@@ -20,7 +20,7 @@ from ..store import writer
 from ..store.cache import LatestCache
 from ..store.migrations import connect, ensure_partitions, transaction
 from ..store.writer import Source, TICKS
-from .parse import BadRecord, parse_records
+from .parse import AHEAD_MS, BadRecord, parse_records
 from .windows import partial_bars
 
 # %% auto #0
@@ -44,6 +44,7 @@ class SinkConfig:
     redis_prefix: str
     cache_ttl: int = 300 # s
     patience: float = 60 # s to keep trying while PostgreSQL is away
+    ahead_ms: int|None = AHEAD_MS # how far a tick may be ahead of its own arrival; None where the market's clock is not the world's
 
 # %% ../../nbs/05_stream/03_sink.ipynb #d54b9dd9
 def dead_letter(
@@ -145,7 +146,7 @@ def store_records(
     "Store the records of one partition, exactly once, and bring the cache up to date."
     start = time.monotonic()
     source = Source(config.cluster_id, config.topic_id, config.topic, records['partition'][0].as_py())
-    ticks, bad = parse_records(records['value'].combine_chunks(), config.feed)
+    ticks, bad = parse_records(records['value'].combine_chunks(), config.feed, config.ahead_ms)
     pause = .05
     while True:
         try: outcome, changed = _once(config, source, records, ticks, bad); break
