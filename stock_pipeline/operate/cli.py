@@ -127,7 +127,7 @@ def retention(home:Home=None, days:Annotated[Optional[int], typer.Option(min=1, 
     settings = _settings(home)
     settings = kept_settings(settings.stock_pipeline_home) or settings # in a container there is no `up` that kept any
     conn = connect(settings.postgres_dsn())
-    migrate(conn)
+    migrate(conn, roles=settings.postgres_roles)
     dropped = retain(conn, days or settings.retention_days, newest_tick(conn) if settings.feed == 'replay' else None)
     typer.echo(f"Dropped {len(dropped)} days{': ' if dropped else ''}{', '.join(map(str, dropped))}")
 
@@ -156,10 +156,12 @@ def service(name:Annotated[str, typer.Argument(help='producer, stream or dashboa
     host:Annotated[Optional[str], typer.Option(help='Address of the dashboard; 0.0.0.0 in a container.')]=None,
     port:Annotated[Optional[int], typer.Option(help='Port of the dashboard.')]=None):
     "Run one service in the foreground, as the supervisor and the containers do."
+    from stock_pipeline.operate.process import RUN_VARIABLE
     from stock_pipeline.operate.run import run_service
     options = {k: v for k, v in dict(host=host, port=port).items() if v is not None}
     if options and name != 'dashboard': raise ConfigError(f'{name} has no address of its own', 'Leave --host and --port out')
-    run_service(name, _settings(None), **options)
+    supervised = RUN_VARIABLE in os.environ # then all is said in its environment; `.env` may hold what this service must not know
+    run_service(name, load_settings(None) if supervised else _settings(None), **options)
 
 @app.command()
 def healthy(name:Annotated[str, typer.Argument(help='producer, stream or dashboard.')], port:Annotated[int, typer.Option()]=8501):

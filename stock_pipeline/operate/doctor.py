@@ -102,7 +102,7 @@ def _broker(settings):
     from stock_pipeline.serve.measures import BrokerProbe, lag_of, read_ends
     from stock_pipeline.store import progress # adds offsets to Reader
     from stock_pipeline.store.reader import Reader
-    probe, reader = BrokerProbe(settings.kafka_bootstrap_servers, settings.topic), Reader(settings.postgres_dsn())
+    probe, reader = BrokerProbe(settings.kafka_bootstrap_servers, settings.topic), Reader(settings.postgres_dsn(role='reader'))
     try:
         ends = read_ends(probe)
         held = sum(e - s for s, e in ends.spans.values())
@@ -118,7 +118,7 @@ def _job(settings):
 def _database(settings):
     from stock_pipeline.store import progress # adds totals to Reader
     from stock_pipeline.store.reader import Reader
-    reader = Reader(settings.postgres_dsn())
+    reader = Reader(settings.postgres_dsn(role='reader'))
     try: return f'{reader.totals().stored:,} ticks in {settings.database}'
     finally: reader.close()
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
-from ..core.config import Settings
+from ..core.config import Settings, secret_names
 from .artifacts import jar_paths
 from .service import ServiceSpec
 
 # %% auto #0
-__all__ = ['KEPT', 'AT_REST', 'settings_env', 'keep_settings', 'kept_settings', 'fresh_beat', 'page_answers', 'pipeline_specs',
-           'connector_jars']
+__all__ = ['NEEDS', 'KEPT', 'AT_REST', 'settings_env', 'service_env', 'keep_settings', 'kept_settings', 'fresh_beat',
+           'page_answers', 'pipeline_specs', 'connector_jars']
 
 # %% ../../nbs/08_operate/10_pipeline.ipynb #77b86ca7
 def _as_text(v):
@@ -30,6 +30,19 @@ def settings_env(
 ) -> dict[str, str]: # NAME -> value, for a child process
     "The settings as environment variables."
     return {(f.validation_alias or name).upper(): _as_text(getattr(settings, name)) for name, f in Settings.model_fields.items()}
+
+# %% ../../nbs/08_operate/10_pipeline.ipynb #cffdccf6
+NEEDS = {'producer': {'FINNHUB_API_KEY'}, 'stream': {'POSTGRES_PASSWORD', 'POSTGRES_WRITER_PASSWORD', 'REDIS_URL'}, 'dashboard': {'POSTGRES_READER_PASSWORD', 'REDIS_URL'}}
+
+def service_env(
+    settings:Settings,
+    name:str, # of NEEDS
+) -> dict[str, str]: # NAME -> value
+    "The settings for one service; secrets that it does not need are empty."
+    env = settings_env(settings)
+    env['POSTGRES_READER_USER'], env['POSTGRES_READER_PASSWORD'] = settings.role('reader') # the owner where there is no reader
+    key = {'FINNHUB_API_KEY': '(held by the producer)' if env['FINNHUB_API_KEY'] else ''}
+    return env | {o: key.get(o, '') for o in secret_names() - NEEDS[name]}
 
 # %% ../../nbs/08_operate/10_pipeline.ipynb #6e16f938
 KEPT = 'settings.json'
@@ -81,17 +94,17 @@ def pipeline_specs(
     java:Path|None=None, # JAVA_HOME for Spark
 ) -> list[ServiceSpec]:
     "Producer, stream job and dashboard, for the supervisor."
-    home, env = settings.stock_pipeline_home, settings_env(settings)
-    run, logs = home/'run', home/'logs'
-    spark = {**env, 'SPARK_CONNECTOR_JARS': jars, **({'JAVA_HOME': str(java)} if java else {})}
+    home, run, logs = settings.stock_pipeline_home, settings.stock_pipeline_home/'run', settings.stock_pipeline_home/'logs'
+    env = {name: service_env(settings, name) for name in NEEDS}
+    spark = {**env['stream'], 'SPARK_CONNECTOR_JARS': jars, **({'JAVA_HOME': str(java)} if java else {})}
     def beating(name, **more): # a heartbeat of an earlier life must not count
         beat = run/f'{name}.json'
         return dict(name=name, argv=_command(name), ready=lambda: fresh_beat(beat) is not None, before=lambda: beat.unlink(missing_ok=True), log=logs/f'{name}.log', cwd=home, **more)
     page = settings.dashboard_port
     return [
-        ServiceSpec('dashboard', _command('dashboard', '--port', str(page)), env, lambda: page_answers(page), logs/'dashboard.log', address=f'http://localhost:{page}', cwd=home),
+        ServiceSpec('dashboard', _command('dashboard', '--port', str(page)), env['dashboard'], lambda: page_answers(page), logs/'dashboard.log', address=f'http://localhost:{page}', cwd=home),
         ServiceSpec(env=spark, address=settings.spark_master, stop_timeout=30, start_timeout=120, **beating('stream')),
-        ServiceSpec(env=env, address=settings.topic, stop_timeout=20, **beating('producer'))]
+        ServiceSpec(env=env['producer'], address=settings.topic, stop_timeout=20, **beating('producer'))]
 
 # %% ../../nbs/08_operate/10_pipeline.ipynb #4f90936a
 def connector_jars(settings:Settings) -> str: # with commas

@@ -18,7 +18,7 @@ from psycopg2 import sql
 from ..core.errors import StackError
 from .artifacts import file_lock
 from .process import ProcessRef, end_process, kill_all
-from .service import Server, free_port, secret, wait_until
+from .service import Server, free_port, open_environ, secret, wait_until
 
 # %% auto #0
 __all__ = ['SHARED', 'POSTGRES', 'ROLES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'folder_elsewhere',
@@ -35,7 +35,7 @@ def server_user() -> str|None: # None: as whoever runs this
 
 def _as(user):
     account = pwd.getpwnam(user) if user else None
-    return dict(user=account.pw_uid, group=account.pw_gid, extra_groups=[], env={**os.environ, 'HOME': '/'}) if user else {}
+    return dict(user=account.pw_uid, group=account.pw_gid, extra_groups=[], env={**open_environ(), 'HOME': '/'}) if user else {}
 
 def run_as(
     user:str|None, # None: as whoever runs this

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio, logging, os, re, signal, threading, time
 
-from ..core.config import Settings
+from ..core.config import Settings, secret_names
 from ..core.errors import ConfigError
 
 # %% auto #0
@@ -58,6 +58,7 @@ def serve_stream(settings:Settings):
     from stock_pipeline.stream.job import run_stream
     stop = threading.Event()
     _on_signals(stop.set)
+    for name in secret_names(): os.environ.pop(name, None) # the settings hold them; the JVM and Spark's workers are not told
     run_stream(settings, stop, os.environ.get('SPARK_CONNECTOR_JARS', ''))
 
 # %% ../../nbs/08_operate/12_run.ipynb #1650a090

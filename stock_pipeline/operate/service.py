@@ -13,12 +13,13 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
+from ..core.config import secret_names
 from ..core.errors import StackError
 from .process import RUN_VARIABLE, ProcessRef, end_process, marked, process_start
 
 # %% auto #0
-__all__ = ['logger', 'port_free', 'free_port', 'ServiceSpec', 'open_log', 'spawn', 'check_room', 'disk_errors', 'wait_until',
-           'secret', 'Server', 'last_line']
+__all__ = ['logger', 'port_free', 'free_port', 'ServiceSpec', 'open_log', 'open_environ', 'spawn', 'check_room', 'disk_errors',
+           'wait_until', 'secret', 'Server', 'last_line']
 
 # %% ../../nbs/08_operate/04_service.ipynb #2f925a4f
 logger = logging.getLogger(__name__)
@@ -81,6 +82,10 @@ def open_log(
     if path.exists() and path.stat().st_size > limit: path.replace(path.with_name(f'{path.name}.1'))
     return path.open('ab')
 
+def open_environ() -> dict:
+    "This process's environment without the keys and passwords: each process is given those that it needs by its spec."
+    return {k: v for k, v in os.environ.items() if k not in secret_names()}
+
 def _identity(user):
     if not user: return {}
     import pwd
@@ -93,7 +98,7 @@ def spawn(
 ) -> subprocess.Popen:
     "Start the process of a spec in a session of its own; `before` and `ready` are the caller's."
     argv = [str(o) for o in (spec.argv() if callable(spec.argv) else spec.argv)]
-    env = {**os.environ, **{k: str(v) for k, v in spec.env.items()}, RUN_VARIABLE: str(home)}
+    env = {**open_environ(), **{k: str(v) for k, v in spec.env.items()}, RUN_VARIABLE: str(home)}
     try:
         log = open_log(spec.log) if spec.log else open(os.devnull, 'wb')
         with log: return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=spec.cwd, start_new_session=True, **_identity(spec.user))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..core.config import Settings, load_settings
-from .servers import Stack, embedded_stack, guarded
+from .servers import ROLE_SETTINGS, Stack, embedded_stack, guarded
 
 # %% auto #0
 __all__ = ['FOLDER', 'place', 'claim_place', 'shared_stack', 'lending_stack']
@@ -25,7 +25,7 @@ def place(
     "The settings of place `n`: the stack's addresses with names of its own."
     return {'kafka_bootstrap_servers': settings.kafka_bootstrap_servers, 'kafka_topic': f'stock-prices-{n}',
         'postgres_host': settings.postgres_host, 'postgres_port': settings.postgres_port, 'postgres_user': settings.postgres_user,
-        'postgres_password': settings.postgres_password.get_secret_value(), 'postgres_db': f'stockmarket_{n}'}
+        **{f'{o}_password': getattr(settings, f'{o}_password').get_secret_value() for o in ROLE_SETTINGS.values()}, 'postgres_db': f'stockmarket_{n}'}
 
 # %% ../../nbs/08_operate/18_shared_stack.ipynb #ec028f70
 def claim_place(
@@ -58,7 +58,7 @@ def lending_stack(
 ): # gives the folder to name in STOCK_PIPELINE_TEST_STACK
     "Start a throwaway stack and write down its places."
     with tempfile.TemporaryDirectory(prefix='stock-pipeline-places-') as folder:
-        settings = load_settings(None, stock_pipeline_home=Path(home).resolve(), postgres_password='', kafka_bootstrap_servers='127.0.0.1:9092',
+        settings = load_settings(None, stock_pipeline_home=Path(home).resolve(), **{f'{o}_password': '' for o in ROLE_SETTINGS.values()}, kafka_bootstrap_servers='127.0.0.1:9092',
             postgres_host='127.0.0.1', postgres_port=5432)
         stack = Stack(settings, redis=False, durable=False)
         stack.postgres.databases += tuple(f'stockmarket_{n}{feed}' for n in range(1, places + 1) for feed in ('', '_simulated', '_replay'))

@@ -72,7 +72,7 @@ def pipeline_status(
     if not settings or not services: return {**doc, 'problem': f'Nothing runs in {home}; start it with: stock-pipeline up'}
     ill = [f"{o['name']} is {o['state']}" for o in services if o['state'] not in ('running', 'finished')]
     if state['supervisor'] is None: return {**doc, 'problem': 'No supervisor; `stock-pipeline up` starts it again, `stock-pipeline down` ends what is left'}
-    mine, awake = reader or Reader(settings.postgres_dsn()), not any(o['name'] == 'postgres' and o['state'] != 'running' for o in services)
+    mine, awake = reader or Reader(settings.postgres_dsn(role='reader')), not any(o['name'] == 'postgres' and o['state'] != 'running' for o in services)
     try: doc |= store_figures(mine, settings, round(time.time()*1000)) if awake else {} # one that starts is not asked
     except PipelineError as e: ill.append(str(e))
     finally:

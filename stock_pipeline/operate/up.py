@@ -156,7 +156,7 @@ MEMORY_EVERY = 10 # s; it is measured process by process
 def _turns(boss, settings, until_done, every):
     "A status at each turn, with the rate, until told to stop; ends by itself when a replay is done."
     before, measured, known = None, 0.0, {}
-    with closing(Reader(settings.postgres_dsn())) as reader:
+    with closing(Reader(settings.postgres_dsn(role='reader'))) as reader:
         while not boss.stopping.wait(every):
             now = time.monotonic()
             due = now > measured + MEMORY_EVERY

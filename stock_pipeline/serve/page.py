@@ -45,7 +45,7 @@ def _broker(servers, topic):
 
 def open_page(settings:Settings) -> Page:
     "The connections of a page; they open when they are first used."
-    dsn, url = settings.postgres_dsn(), settings.redis_url.get_secret_value()
+    dsn, url = settings.postgres_dsn(role='reader'), settings.redis_url.get_secret_value()
     return Page(settings, _reader(f"{dsn['host']}:{dsn['port']}/{dsn['dbname']}/{dsn['user']}", dsn),
         _cache(settings.redis_prefix, settings.cache_ttl, hash(url), url), _broker(settings.kafka_bootstrap_servers, settings.topic))
 

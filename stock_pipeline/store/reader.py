@@ -39,14 +39,14 @@ def store_error(
     if not isinstance(e, (psycopg2.OperationalError, psycopg2.InterfaceError)):
         return StoreError(f'PostgreSQL refused a query: {text.splitlines()[0] if text else type(e).__name__}', 'Is the database of this version? `stock-pipeline doctor` checks it', kind='query')
     if 'does not exist' in text and 'database' in text: return StoreError(f'Database {where.rpartition("/")[2]} does not exist yet', _START, kind='missing')
-    if 'authentication failed' in text or 'role "' in text: return StoreError(f'PostgreSQL at {host} refused the user', 'Check POSTGRES_USER and POSTGRES_PASSWORD', kind='refused')
+    if 'authentication failed' in text or 'role "' in text: return StoreError(f'PostgreSQL at {host} refused the user', 'Check POSTGRES_READER_USER and POSTGRES_READER_PASSWORD', kind='refused')
     return StoreError(f'PostgreSQL at {host} does not answer', _RETRY, kind='down')
 
 # %% ../../nbs/04_store/04_reader.ipynb #8929402d
 class Reader:
     "A read-only connection that opens late, reconnects once, and turns driver errors into `StoreError`."
     def __init__(self,
-        dsn:dict, # keyword arguments of `psycopg2.connect`, e.g. `settings.postgres_dsn()`
+        dsn:dict, # keyword arguments of `psycopg2.connect`, e.g. `settings.postgres_dsn(role='reader')`
         timeout_ms:int=3000, # the server gives up on a query after this
         connect=psycopg2.connect # in its place: a fake
     ):

@@ -91,20 +91,20 @@ from fastcore.basics import patch
 def prepare(self:StreamJob):
     "Schema, ownership, and the identity of what is read."
     s = self.settings
-    self.conn = self._connect_patiently()
-    migrate(self.conn)
+    with contextlib.closing(self._connect_patiently('owner')) as owner: migrate(owner, roles=s.postgres_roles)
+    self.conn = self._connect_patiently('writer')
     cluster_id, topic_id = topic_identity(s.kafka_bootstrap_servers, s.topic)
     with transaction(self.conn) as cur: epoch = writer.take_ownership(cur, f'{socket.gethostname()} pid {os.getpid()}')
-    self.config = SinkConfig(s.postgres_dsn(), cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl)
+    self.config = SinkConfig(s.postgres_dsn(role='writer'), cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl)
     self.cache = LatestCache(self.config.redis_url, s.redis_prefix, s.cache_ttl)
     with transaction(self.conn) as cur: self.cache.rebuild(cur)
 
 @patch
-def _connect_patiently(self:StreamJob, patience=60):
+def _connect_patiently(self:StreamJob, role, patience=60):
     "The database may still be starting."
     until = time.monotonic() + patience
     while True:
-        try: return connect(self.settings.postgres_dsn())
+        try: return connect(self.settings.postgres_dsn(role=role))
         except StoreError:
             if time.monotonic() > until: raise
             time.sleep(.2)
@@ -162,7 +162,7 @@ def _note_timing(self:StreamJob):
 
 @patch
 def _reconnect(self:StreamJob):
-    try: self.conn = connect(self.settings.postgres_dsn())
+    try: self.conn = connect(self.settings.postgres_dsn(role='writer'))
     except StoreError as e: log.warning('%s', e)
 
 # %% ../../nbs/05_stream/05_job.ipynb #c5c46d81
@@ -193,7 +193,7 @@ def watch(self:StreamJob, stop:threading.Event):
         self.beat('running' if self.batch_id >= 0 or 'Waiting' in self.query.status['message'] else 'starting')
         self._refill()
 
-# %% ../../nbs/05_stream/05_job.ipynb #11a7a1e6
+# %% ../../nbs/05_stream/05_job.ipynb #64da8de3
 @patch
 def _refill(self:StreamJob):
     "A Redis that was restarted is empty: put the committed values back, looking every ten seconds."
@@ -217,7 +217,7 @@ def close(self:StreamJob):
         with contextlib.suppress(Exception):
             if o: o.close()
 
-# %% ../../nbs/05_stream/05_job.ipynb #f324ea4b
+# %% ../../nbs/05_stream/05_job.ipynb #cf889ed8
 def run_stream(
     settings:Settings,
     stop:threading.Event, # set it to end the job cleanly
