@@ -6,62 +6,25 @@
 from __future__ import annotations
 
 import asyncio, json, logging, random, time
-from dataclasses import asdict, dataclass
-from decimal import Decimal
-from typing import AsyncIterator, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import AsyncIterator
 from urllib.parse import quote as url_quote
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus, InvalidURI, WebSocketException
 
-from ..core.errors import BadAnswerError, ConfigError, FeedAccessError, FeedAuthError, FeedError, FeedUnavailableError
-from .answers import feed_error, kind_of, loads
+from ..core.errors import BadAnswerError, ConfigError, FeedAccessError, FeedAuthError, FeedError, FeedUnavailableError, RecordError
+from .answers import feed_error, kind_of
 from .finnhub import backoff, checked_key, is_loopback, retry_after
+from .messages import Horizon, Refusal, Trade, TradeMessage, read_frame, read_trades
 
 # %% auto #0
-__all__ = ['log', 'REPLAY_FINISHED', 'Trade', 'TradeMessage', 'parse_data', 'StreamStats', 'TradeStream']
+__all__ = ['log', 'REPLAY_FINISHED', 'StreamStats', 'TradeStream']
 
 # %% ../../nbs/02_feed/03_trades.ipynb #9de7f07f
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/02_feed/03_trades.ipynb #567cefc1
-class Trade(NamedTuple):
-    "One trade. The feed gives it no number of its own, so equal trades are equal."
-    symbol: str
-    price: Decimal # USD a share
-    t_ms: int # when it happened, epoch ms UTC
-    volume: Decimal # shares; 0 occurs
-    conditions: tuple[str, ...] = () # condition codes, () when there are none
-
-class TradeMessage(NamedTuple):
-    "What one message of the stream delivered."
-    trades: list[Trade]
-    received_at: int # epoch ms UTC
-    rejected: tuple[bytes, ...] = () # items that are no trades, as JSON: for the dead letters
-
-# %% ../../nbs/02_feed/03_trades.ipynb #958b3c78
-def _trade(o):
-    s, p, t, v, c = o['s'], o['p'], o['t'], o.get('v'), o.get('c')
-    if p.__class__ is not Decimal:
-        if p.__class__ is not int: return None
-        p = Decimal(p)
-    if v.__class__ is not Decimal: v = Decimal(v) if v.__class__ is int else None if v is not None else Decimal(0)
-    if not (s and s.__class__ is str and p > 0 and t.__class__ is int and t > 0 and v is not None and v >= 0): return None
-    return Trade(s, p, t, v, tuple(map(str, c)) if c else ())
-
-def parse_data(
-    data:list, # the `data` of a trade message: [{'s': 'AAPL', 'p': Decimal, 't': ms, 'v': …, 'c': [...]}]
-) -> tuple[list[Trade], tuple[bytes, ...]]: # trades, and what is none
-    "Trades of a message in their order, and the items that cannot be one."
-    trades, rejected = [], []
-    for o in data:
-        try: trade = _trade(o)
-        except (KeyError, TypeError, AttributeError): trade = None
-        if trade is not None: trades.append(trade)
-        else: rejected.append(json.dumps(o, default=str).encode())
-    return trades, tuple(rejected)
-
-# %% ../../nbs/02_feed/03_trades.ipynb #556f02e5
 REPLAY_FINISHED = 'replay finished' # reason of the normal close that ends a replayed day
 
 @dataclass
@@ -71,15 +34,18 @@ class StreamStats:
     reconnects: int = 0
     messages: int = 0
     trades: int = 0
-    rejected: int = 0 # items that were no trades
+    rejected: int = 0 # items that were no trades, frames that could not be read
     pings: int = 0
-    errors: int = 0 # error messages of the feed and unreadable ones
+    errors: int = 0 # error messages of the feed
+    resubscribed: int = 0
+    reconnects_by: dict = field(default_factory=dict) # transport, mute, closed, lost, refused, too_large: how often
+    rejected_by: dict = field(default_factory=dict) # reason: how often
     def as_dict(self) -> dict: return asdict(self)
 
 def _shut_logger(): # the library logs the address, with the key in it, at DEBUG
     return logging.Logger('websocket', logging.CRITICAL + 1)
 
-# %% ../../nbs/02_feed/03_trades.ipynb #6a774602
+# %% ../../nbs/02_feed/03_trades.ipynb #b6e94409
 class TradeStream:
     "`async for m in TradeStream(key, url, ['AAPL']).messages(): …` until the task is cancelled or a replay has ended."
     def __init__(self,
@@ -90,15 +56,21 @@ class TradeStream:
         sleep=asyncio.sleep, # awaitable pause in seconds, between connections
         rng:random.Random|None=None, # for the jitter
         open_timeout:float=10., # seconds for connecting
-        ping_interval:float|None=20., # seconds between protocol pings, and for their answer; never on loopback
+        ping_interval:float|None=20., # seconds between protocol pings, which keep the way open; never on loopback
         longest_pause:float=30., # seconds between two tries, at most
+        silence:float=45., # seconds without a frame after which the transport is examined
+        horizon:Horizon|None=None, # what is too far ahead; default: five minutes by `clock`
+        max_size:int=2**23, # bytes of one message
     ):
         self._key, self.ws_url, self.symbols = checked_key(key), ws_url, tuple(symbols)
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
         self._open_timeout, self._ping, self._longest = open_timeout, None if is_loopback(ws_url) else ping_interval, longest_pause
+        self._silence, self._max_size, self.horizon = silence, max_size, horizon or Horizon(clock)
         self._ws, self.stats, self.state, self.last_error = None, StreamStats(), 'idle', None # idle, connecting, open, away, finished
-        self.last_ping_ms = self.last_trade_ms = self.opened_ms = None
+        self.last_frame_ms = self.last_ping_ms = self.last_trade_ms = self.opened_ms = None
         self.last_trade_by_symbol = {}
+        self.listening = False # whether somebody waits for the next frame
+        self._pinged, self._why = False, None # the feed pings; why the connection ends
 
     def __repr__(self): return f'TradeStream({self.ws_url}, {len(self.symbols)} symbols, {self.state})'
 
@@ -106,7 +78,7 @@ class TradeStream:
 from fastcore.basics import patch
 
 # %% ../../nbs/02_feed/03_trades.ipynb #c1c89f49
-def _refused(response): # the feed answered the handshake with an HTTP status
+def _turned_away(response): # the feed answered the handshake with an HTTP status
     cls = kind_of(response.status_code, response.body or b'') or FeedUnavailableError
     if cls is BadAnswerError: cls = FeedUnavailableError # a stream has nothing better to do than to try again
     return feed_error(cls, f'stream: HTTP {response.status_code}', status=response.status_code, retry_after=retry_after(response.headers, time.time()))
@@ -116,10 +88,10 @@ async def _connect(self:TradeStream):
     self.state = 'connecting'
     url = f'{self.ws_url}{"&" if "?" in self.ws_url else "?"}token={url_quote(self._key, safe="")}'
     try:
-        return await connect(url, logger=_shut_logger(), compression=None, open_timeout=self._open_timeout, close_timeout=2, max_size=2**23,
-            ping_interval=self._ping, ping_timeout=self._ping, **({'proxy': None} if is_loopback(self.ws_url) else {}))
+        return await connect(url, logger=_shut_logger(), compression=None, open_timeout=self._open_timeout, close_timeout=2, max_size=self._max_size,
+            ping_interval=self._ping, ping_timeout=None, **({'proxy': None} if is_loopback(self.ws_url) else {}))
     except InvalidURI: failure = ConfigError('FINNHUB_WS_URL is not the address of a WebSocket', 'It starts with ws:// or wss://')
-    except InvalidStatus as e: failure = _refused(e.response)
+    except InvalidStatus as e: failure = _turned_away(e.response)
     except (OSError, TimeoutError, WebSocketException, EOFError) as e: failure = feed_error(FeedUnavailableError, f'stream: {type(e).__name__}')
     raise failure
 
@@ -133,71 +105,127 @@ def _complaint(self:TradeStream, text):
     if 'invalid api key' in text.lower(): raise feed_error(FeedAuthError, 'stream')
 
 @patch
-def _message(self:TradeStream, raw, now): # TradeMessage, or None when there is nothing to deliver
-    try: doc = loads(raw)
-    except ValueError: doc = None
-    kind = doc.get('type') if isinstance(doc, dict) else None
-    if kind == 'trade' and isinstance(doc.get('data'), list): return self._trades(doc['data'], now)
-    if kind == 'ping':
-        self.stats.pings += 1
-        self.last_ping_ms = now
-    elif kind == 'error': self._complaint(doc.get('msg'))
-    else: self._complaint(f'an unreadable message of {len(raw)} characters')
+def _refused(self:TradeStream, refusals):
+    key, stats = self._key, self.stats
+    stats.rejected += len(refusals)
+    for r in refusals:
+        stats.rejected_by[r.reason] = n = stats.rejected_by.get(r.reason, 0) + 1
+        if n in (1, 10, 100) or not n % 1000: log.warning('No trade: %s (%s), the %d. of its kind', r.reason, r.detail.replace(key, '***')[:80], n)
+    return tuple(r if key.encode() not in r.raw and key not in r.detail else r._replace(detail=r.detail.replace(key, '***'), raw=r.raw.replace(key.encode(), b'***')) for r in refusals)
 
 # %% ../../nbs/02_feed/03_trades.ipynb #c9c887e0
 @patch
-def _trades(self:TradeStream, data, now):
-    trades, rejected = parse_data(data)
+def _message(self:TradeStream, raw, now): # TradeMessage, or None when there is nothing to deliver
+    self.last_frame_ms = now
+    try:
+        doc, text = read_frame(raw)
+        kind = doc.get('type')
+        if kind == 'trade': return self._trades(doc.get('data'), text, now)
+        if kind == 'error': return self._complaint(doc.get('msg'))
+        if kind != 'ping': raise RecordError('type_unknown', repr(kind)[:80])
+    except RecordError as e: return TradeMessage([], now, self._refused((Refusal(e.reason, e.detail, raw),)))
+    self.stats.pings += 1
+    self.last_ping_ms, self._pinged = now, True
+
+@patch
+def _trades(self:TradeStream, data, text, now):
+    if not isinstance(data, list): raise RecordError('data_not_a_list', repr(data)[:80])
+    trades, refused = read_trades(data, text, self.horizon())
+    if self.horizon.note(trades, sum(r.reason == 'time_ahead' for r in refused)): log.error('The whole feed is minutes ahead of the clock of this machine: the clock is doubted, the feed is believed')
     self.stats.messages += 1
     self.stats.trades += len(trades)
-    self.stats.rejected += len(rejected)
     if trades: self.last_trade_ms = now
     for t in trades: self.last_trade_by_symbol[t.symbol] = now
-    return TradeMessage(trades, now, rejected)
+    return TradeMessage(trades, now, self._refused(refused) if refused else ())
+
+# %% ../../nbs/02_feed/03_trades.ipynb #11222356
+class _Silent(Exception): "The transport is dead."
+
+@patch
+async def _answers(self:TradeStream, ws): # whether the other side is there
+    if self._pinged: return False
+    try:
+        async with asyncio.timeout(min(self._open_timeout, self._silence)): await (await ws.ping())
+    except (TimeoutError, ConnectionClosed): return False
+    self.last_frame_ms = self._clock()
+    return True
+
+@patch
+async def _next(self:TradeStream, ws): # the next frame; raises ConnectionClosed and _Silent
+    self.listening = True
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(self._silence): return await ws.recv(decode=False)
+            except TimeoutError:
+                if not await self._answers(ws): raise _Silent from None
+    finally: self.listening = False
 
 @patch
 async def _session(self:TradeStream, ws): # from subscribing to the end of the connection
-    self._ws, self.state, self.opened_ms = ws, 'open', self._clock()
+    self._ws, self.state, self.opened_ms, self._pinged = ws, 'open', self._clock(), False
+    self.last_frame_ms = self.opened_ms
     self.stats.connects += 1
     for s in self.symbols: await ws.send(json.dumps({'type': 'subscribe', 'symbol': s}))
-    async for raw in ws:
-        if (m := self._message(raw, self._clock())) is not None: yield m
+    try:
+        while True:
+            if (m := self._message(await self._next(ws), self._clock())) is not None: yield m
+    except ConnectionClosedOK: pass
     if ws.close_code == 1000 and ws.close_reason == REPLAY_FINISHED: self.state = 'finished'
 
-# %% ../../nbs/02_feed/03_trades.ipynb #11222356
+# %% ../../nbs/02_feed/03_trades.ipynb #7b0635dd
 @patch
 async def messages(self:TradeStream) -> AsyncIterator[TradeMessage]:
-    "All messages with trades, over all connections; ends after a replay; raises `FeedAuthError`, `FeedAccessError`, `ConfigError`."
+    "All messages with trades or refusals, over all connections; ends after a replay; raises `FeedAuthError`, `FeedAccessError`, `ConfigError`."
     failures = 0
     while True:
-        hint = 0
+        hint, self._why = 0, None
         try:
             async with await self._connect() as ws:
                 async for m in self._session(ws):
                     failures = 0
                     yield m
-            self.last_error = f'closed with code {ws.close_code}'
+            why, self.last_error = 'closed', f'closed with code {ws.close_code}'
         except (FeedAuthError, FeedAccessError, ConfigError): raise
-        except FeedError as e: self.last_error, hint = e.message, e.data.get('retry_after') or 0
-        except (ConnectionClosed, OSError) as e: self.last_error = f'connection lost ({type(e).__name__})'
+        except FeedError as e: why, self.last_error, hint = 'refused', e.message, e.data.get('retry_after') or 0
+        except (ConnectionClosed, OSError) as e: why, self.last_error = _lost(e)
+        except _Silent: why, self.last_error = 'transport', f'nothing heard for {self._silence:.0f} s'
         finally: self._ws = None
         if self.state == 'finished': return
-        await self._away(max(hint, backoff(failures, self._rng, cap=self._longest)))
+        if why == 'too_large': yield TradeMessage([], self._clock(), self._refused((Refusal('message_too_large', f'more than {self._max_size} bytes', b''),)))
+        await self._away(self._why or why, max(hint, backoff(failures, self._rng, cap=self._longest)))
         failures += 1
 
-# %% ../../nbs/02_feed/03_trades.ipynb #7b0635dd
+def _lost(e): # the reason in one word, and in words
+    if isinstance(e, ConnectionClosed) and e.sent and e.sent.code == 1009: return 'too_large', 'a message was too large'
+    return 'lost', f'connection lost ({type(e).__name__})'
+
+# %% ../../nbs/02_feed/03_trades.ipynb #11f7a7c7
 @patch
-async def _away(self:TradeStream, pause):
+async def _away(self:TradeStream, why, pause):
     self.state = 'away'
     self.stats.reconnects += 1
+    self.stats.reconnects_by[why] = self.stats.reconnects_by.get(why, 0) + 1
     log.warning('The trade stream is away: %s; again in %.1f s', self.last_error, pause)
     await self._sleep(pause)
 
 @patch
 async def reconnect(self:TradeStream,
     reason:str, # for the log
+    why:str='mute', # under which it is counted
 ):
     "Drop the connection and make a new one, because somebody knows better: the price moves and the stream is silent."
     if self._ws is None: return
     log.warning('Reconnecting the trade stream: %s', reason)
+    self._why = why
     await self._ws.close()
+
+@patch
+async def resubscribe(self:TradeStream, symbol:str) -> bool: # False when there is no connection
+    "Ask for a symbol once more, on the connection that is there."
+    if self._ws is None: return False
+    try:
+        for kind in ('unsubscribe', 'subscribe'): await self._ws.send(json.dumps({'type': kind, 'symbol': symbol}))
+    except ConnectionClosed: return False
+    self.stats.resubscribed += 1
+    return True

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from ..core.config import Settings
 from ..core.errors import FeedAccessError, FeedAuthError, FeedError, PipelineError, RecordError, UnknownSymbolError
-from ..core.records import encode_tick
+from ..core.records import encode_rejection, encode_tick
 from ..feed.answers import Quote
-from ..feed.trades import TradeMessage
+from ..feed.messages import Refusal, TradeMessage
 from .identity import IdentityCounts, QuoteIdentity, TradeIdentity
 from .ticks import quote_tick, sequence_from, trade_tick
 
 # %% auto #0
-__all__ = ['log', 'MAX_DEAD_LETTER', 'ASK_AGAIN_MS', 'SILENT_MS', 'write_heartbeat', 'Follower']
+__all__ = ['log', 'ASK_AGAIN_MS', 'SILENT_MS', 'write_heartbeat', 'Follower']
 
 # %% ../../nbs/03_ingest/05_follower.ipynb #19860c88
 log = logging.getLogger(__name__)
@@ -64,21 +64,23 @@ class Follower:
 from fastcore.basics import patch
 
 # %% ../../nbs/03_ingest/05_follower.ipynb #a4cd7b8c
-MAX_DEAD_LETTER = 512*1024 # bytes
-
 @patch
-def _reject(self:Follower, raw):
+def reject(self:Follower,
+    refusal:Refusal,
+    at:int, # epoch ms of receipt
+):
+    "Send what was refused, for the dead letters."
     self.rejected += 1
-    self.delivery.put(None, raw[:MAX_DEAD_LETTER])
+    self.delivery.put(None, encode_rejection(*refusal, at))
 
 @patch
 def on_message(self:Follower, m:TradeMessage):
     "Send the new trades of a message."
     feed, at, put, last = self.feed, m.received_at, self.delivery.put, self.last_event_time or 0
-    for raw in m.rejected: self._reject(raw)
+    for refusal in m.rejected: self.reject(refusal, at)
     for trade, occurrence in self._trades.accept(m):
         try: tick = trade_tick(trade, occurrence, feed, at, next(self._position))
-        except RecordError: self._reject(json.dumps(dict(zip(('s', 'p', 't', 'v', 'c'), trade)), default=str).encode()); continue
+        except RecordError as e: self.reject(Refusal(e.reason, e.detail, json.dumps(dict(zip(('s', 'p', 't', 'v', 'c'), trade)), default=str).encode()), at); continue
         put(trade.symbol.encode(), encode_tick(tick))
         if trade.t_ms > last: last = trade.t_ms
     self.last_event_time = last or None

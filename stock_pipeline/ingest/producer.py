@@ -12,6 +12,7 @@ from ..core.config import Settings
 from ..core.errors import ConfigError, PipelineError
 from ..feed.budget import TokenBucket
 from ..feed.finnhub import FinnhubClient
+from ..feed.messages import Horizon
 from ..feed.trades import TradeStream
 from .delivery import Delivery
 from .follower import Follower, write_heartbeat
@@ -28,14 +29,14 @@ async def _watch(twin):
     while twin.failure is None: await asyncio.sleep(.2)
     raise twin.failure
 
-async def _embedded(settings, stack): # key, REST address, WebSocket address, symbols, what to watch
+async def _embedded(settings, stack): # the twin, symbols
     try: from stock_pipeline.feed.twin import Twin
     except ImportError as e: raise ConfigError(f'The simulated feed needs {e.name}', 'pip install -e ".[twin]", or set FINNHUB_API_KEY') from None
     from stock_pipeline.feed.recording import Recording
     symbols = Recording(settings.replay_files).symbols if settings.feed == 'replay' else settings.stock_symbols
     twin = await stack.enter_async_context(Twin(seed=settings.twin_seed, symbols=symbols, speed=settings.twin_speed,
         sessions=settings.twin_sessions, key='twin', replay=list(settings.replay_files) or None))
-    return 'twin', twin.url, twin.ws_url, symbols, [lambda: _watch(twin)]
+    return twin, symbols
 
 def _spool(settings): # None for a replay: its recording is a spool
     if settings.feed == 'replay': return None
@@ -45,12 +46,15 @@ def _spool(settings): # None for a replay: its recording is a spool
 
 # %% ../../nbs/03_ingest/06_producer.ipynb #d7bdf28d
 async def _parts(settings, stack): # the follower's arguments
-    if settings.feed == 'finnhub': key, url, ws_url, symbols, watch = settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, settings.finnhub_ws_url, settings.stock_symbols, ()
-    else: key, url, ws_url, symbols, watch = await _embedded(settings, stack)
+    key, url, ws_url, symbols, twin = settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, settings.finnhub_ws_url, settings.stock_symbols, None
+    if settings.feed != 'finnhub':
+        twin, symbols = await _embedded(settings, stack)
+        key, url, ws_url = twin.key, twin.url, twin.ws_url
+    horizon = Horizon(None) if settings.feed == 'replay' else Horizon(twin.clock.now_ms) if twin else None # a recorded day has its own time
     streaming = settings.transport != 'rest'
     polling = settings.transport != 'websocket' and not (settings.feed == 'replay' and streaming) # a recorded day holds what it holds
     client = await stack.enter_async_context(FinnhubClient(key, url, TokenBucket(settings.rate_limit))) if polling else None
-    return dict(client=client, stream=TradeStream(key, ws_url, symbols) if streaming else None, symbols=symbols, watch=watch)
+    return dict(client=client, stream=TradeStream(key, ws_url, symbols, horizon=horizon) if streaming else None, symbols=symbols, watch=[lambda: _watch(twin)] if twin else ())
 
 async def run_producer(
     settings:Settings,

@@ -14,6 +14,7 @@ from ..core.config import Settings
 from ..feed.budget import TokenBucket
 from ..feed.finnhub import FinnhubClient
 from ..feed.recording import RecordingWriter
+from ..feed.messages import Horizon
 from ..feed.trades import TradeStream
 
 # %% auto #0
@@ -49,7 +50,7 @@ async def record_feed(
         out = stack.enter_context(RecordingWriter(path, settings.stock_symbols, settings.feed))
         key, url, ws_url = await _source(settings, stack)
         client = await stack.enter_async_context(FinnhubClient(key, url, TokenBucket(settings.rate_limit)))
-        job = asyncio.create_task(_write(out, client, TradeStream(key, ws_url, settings.stock_symbols), settings.stock_symbols, progress))
+        job = asyncio.create_task(_write(out, client, TradeStream(key, ws_url, settings.stock_symbols, horizon=Horizon(None)), settings.stock_symbols, progress))
         ending = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait({job, ending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for t in (job, ending): t.cancel()
