@@ -34,6 +34,7 @@ def take_ownership(cur,
     owner:str, # who: host, process id
 ) -> int: # the new epoch
     "Become the one writer of this database."
+    cur.execute('SELECT 1 FROM stream_owner FOR UPDATE') # waits for transactions that have checked the ownership
     cur.execute('''INSERT INTO stream_owner (epoch, owner) VALUES (1, %s)
         ON CONFLICT (singleton) DO UPDATE SET epoch = stream_owner.epoch + 1, owner = EXCLUDED.owner, taken_at = clock_timestamp(), beat_at = clock_timestamp()
         RETURNING epoch''', (owner,))
@@ -43,7 +44,7 @@ def check_owner(cur,
     epoch:int, # what `take_ownership` gave
 ):
     "Hold the ownership until the commit; raises `Fenced` if another job has it."
-    cur.execute('SELECT epoch, owner FROM stream_owner FOR SHARE')
+    cur.execute('SELECT epoch, owner FROM stream_owner FOR KEY SHARE')
     row = cur.fetchone()
     if row is None or row[0] != epoch:
         raise Fenced(f'Another stream job took over ({row[1] if row else "none"})', 'This one stops; let only one run', epoch=epoch)

@@ -9,56 +9,22 @@ import contextlib, json, logging, os, re, shutil, socket, threading, time
 from pathlib import Path
 
 from ..core.config import Settings
-from ..core.errors import BrokerError, PipelineError, StoreError
+from ..core.errors import PipelineError, StoreError
 from ..store import writer
 from ..store.cache import LatestCache
 from ..store.migrations import connect, migrate, transaction
+from ..store.ownership import Ownership, session_name
 from .session import make_session, warm_up
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
+from .source import read_ledger, starting_offsets, topic_identity
 
 # %% auto #0
-__all__ = ['log', 'EARLIEST', 'topic_identity', 'starting_offsets', 'read_ledger', 'StreamJob', 'run_stream']
+__all__ = ['log', 'StreamJob', 'run_stream']
 
 # %% ../../nbs/05_stream/05_job.ipynb #d26d06ed
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_stream/05_job.ipynb #8a5e1ee8
-def topic_identity(
-    servers:str, # bootstrap servers
-    topic:str,
-    patience:float=60, # s to wait for the broker and for the topic, which the producer makes
-) -> tuple[str, str]: # cluster id, topic id
-    "Ask the broker who it is and which incarnation of the topic it holds."
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
-    until, why = time.monotonic() + patience, ''
-    while True:
-        try:
-            with contextlib.closing(KafkaAdminClient(bootstrap_servers=servers, client_id='stock-pipeline-job')) as admin:
-                found = admin.describe_topics([topic])[0]
-                if not found.get('error_code'): return str(admin.describe_cluster()['cluster_id']), str(found['topic_id'])
-                why = f'it has no topic {topic}'
-        except KafkaError as e: why = type(e).__name__
-        if time.monotonic() > until: raise BrokerError(f'Kafka at {servers}: {why}', 'Is the producer running? `stock-pipeline doctor` finds the broken hop')
-        time.sleep(.2)
-
-# %% ../../nbs/05_stream/05_job.ipynb #9fdab2f6
-EARLIEST = -2 # Kafka's name for it in Spark's JSON
-
-def starting_offsets(
-    ledger:dict[int, int], # partition -> next offset
-    partitions, # all partitions of the topic
-    topic:str,
-) -> str: # JSON for the option `startingOffsets`
-    "From the ledger where it knows the partition, else from the beginning."
-    return json.dumps({topic: {str(p): ledger.get(p, EARLIEST) for p in partitions}})
-
-def read_ledger(cur, cluster_id:str, topic_id:str) -> dict[int, int]: # partition -> next offset
-    "What is stored so far."
-    cur.execute('SELECT partition, next_offset FROM stream_ledger WHERE (cluster_id, topic_id) = (%s, %s)', (cluster_id, topic_id))
-    return dict(cur.fetchall())
-
-# %% ../../nbs/05_stream/05_job.ipynb #e9ac3e23
 class StreamJob:
     "The running job: owns the database's epoch, the Spark query and the heartbeat."
     def __init__(self,
@@ -66,9 +32,9 @@ class StreamJob:
         jars:str='', # connector archives, with commas
     ):
         self.settings, self.jars = settings, jars
-        self.spark = self.query = self.conn = self.config = None
-        self.stopping, self.in_batch = False, threading.Lock()
-        self.batch_id, self.batch_ms, self.last, self.state, self.rebuilt = -1, None, [], 'starting', 0.0
+        self.spark = self.query = self.conn = self.config = self.ownership = self.cache = self.partitions = None
+        self.stopping, self.in_batch, self.ended, self.fenced = False, threading.Lock(), threading.Event(), None
+        self.batch_id, self.batch_ms, self.last, self.state, self.waits_for = -1, None, [], 'starting', ''
 
     @property
     def heartbeat(self): return self.settings.stock_pipeline_home/'run'/'stream.json'
@@ -77,7 +43,7 @@ class StreamJob:
         "Tell the health strip what the job does; written whole or not at all."
         self.state = state or self.state
         rows = sum(o['rows'] for o in self.last)
-        doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=self.batch_id, rows=rows, batch_ms=self.batch_ms, beat_ms=round(time.time()*1000),
+        doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=self.batch_id, rows=rows, batch_ms=self.batch_ms, beat_ms=round(time.time()*1000), waits_for=self.waits_for,
             duration_ms=max((o['duration_ms'] for o in self.last), default=None), p50_ms=max((o['p50_ms'] or 0 for o in self.last), default=None))
         self.heartbeat.parent.mkdir(parents=True, exist_ok=True)
         tmp = self.heartbeat.with_suffix('.tmp')
@@ -88,23 +54,32 @@ from fastcore.basics import patch
 
 # %% ../../nbs/05_stream/05_job.ipynb #57728360
 @patch
-def prepare(self:StreamJob):
-    "Schema, ownership, and the identity of what is read."
+def prepare(self:StreamJob, stop:threading.Event):
+    "Schema, ownership, and the identity of what is read. While another job is at work this one stands by."
     s = self.settings
-    with contextlib.closing(self._connect_patiently('owner')) as owner: migrate(owner, roles=s.postgres_roles)
-    self.conn = self._connect_patiently('writer')
-    cluster_id, topic_id = topic_identity(s.kafka_bootstrap_servers, s.topic)
-    with transaction(self.conn) as cur: epoch = writer.take_ownership(cur, f'{socket.gethostname()} pid {os.getpid()}')
-    self.config = SinkConfig(s.postgres_dsn(role='writer'), cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl)
+    self.conn = self._connect_patiently()
+    migrate(self.conn)
+    self.ownership = Ownership(s.postgres_dsn(), f'{socket.gethostname()} pid {os.getpid()}')
+    epoch = self.ownership.acquire(stop.wait, self._stand_by)
+    if epoch is None: raise InterruptedError('stopped while standing by')
+    self.waits_for = ''
+    cluster_id, topic_id, self.partitions = topic_identity(s.kafka_bootstrap_servers, s.topic)
+    dsn = {**s.postgres_dsn(), 'application_name': session_name(epoch)}
+    self.config = SinkConfig(dsn, cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl)
     self.cache = LatestCache(self.config.redis_url, s.redis_prefix, s.cache_ttl)
     with transaction(self.conn) as cur: self.cache.rebuild(cur)
 
 @patch
-def _connect_patiently(self:StreamJob, role, patience=60):
+def _stand_by(self:StreamJob, who):
+    self.waits_for = who
+    self.beat('standby')
+
+@patch
+def _connect_patiently(self:StreamJob, patience=60):
     "The database may still be starting."
     until = time.monotonic() + patience
     while True:
-        try: return connect(self.settings.postgres_dsn(role=role))
+        try: return connect(self.settings.postgres_dsn())
         except StoreError:
             if time.monotonic() > until: raise
             time.sleep(.2)
@@ -120,7 +95,7 @@ def start(self:StreamJob):
     "Start the query from the checkpoint, or from the ledger where there is none."
     s, c = self.settings, self.config
     with transaction(self.conn) as cur: ledger = read_ledger(cur, c.cluster_id, c.topic_id)
-    partitions = range(self._partitions())
+    partitions = range(self.partitions)
     if any(p not in ledger for p in partitions): # a database that knows less than the checkpoint (restored, or another): the ledger is the truth
         shutil.rmtree(self.checkpoint, ignore_errors=True)
     options = {'kafka.bootstrap.servers': s.kafka_bootstrap_servers, 'subscribe': s.topic, 'failOnDataLoss': 'true',
@@ -128,12 +103,6 @@ def start(self:StreamJob):
     records = self.spark.readStream.format('kafka').options(**options).load()
     self.query = (records.writeStream.foreachBatch(self.on_batch).option('checkpointLocation', str(self.checkpoint))
         .trigger(processingTime=s.trigger_interval).queryName('ticks').start())
-
-@patch
-def _partitions(self:StreamJob):
-    from kafka import KafkaAdminClient
-    with contextlib.closing(KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap_servers)) as admin:
-        return len(admin.describe_topics([self.settings.topic])[0]['partitions'])
 
 # %% ../../nbs/05_stream/05_job.ipynb #a59a03fb
 _BATCH = 'INSERT INTO batches (batch_id, partition, rows, duration_ms, latency_p50_ms, latency_p99_ms) VALUES (%s, %s, %s, %s, %s, %s)'
@@ -162,7 +131,7 @@ def _note_timing(self:StreamJob):
 
 @patch
 def _reconnect(self:StreamJob):
-    try: self.conn = connect(self.settings.postgres_dsn(role='writer'))
+    try: self.conn = connect(self.settings.postgres_dsn())
     except StoreError as e: log.warning('%s', e)
 
 # %% ../../nbs/05_stream/05_job.ipynb #c5c46d81
@@ -177,7 +146,7 @@ def _cause(e):
 
 @patch
 def watch(self:StreamJob, stop:threading.Event):
-    """Wait for the end of the query, or for `stop`; beats once a second and fills an emptied cache. It counts as running once a
+    """Wait for the end of the query, or for `stop`; beats once a second. It counts as running once a
     batch is stored, or when there is nothing to store."""
     from pyspark.errors import StreamingQueryException
     while not stop.wait(.25):
@@ -191,33 +160,49 @@ def watch(self:StreamJob, stop:threading.Event):
             raise StoreError(f'The stream query ended: {_cause(e)}', 'It starts again from the ledger; `stock-pipeline logs stream` shows more') from e
         if ended and not stop.is_set(): raise StoreError('The stream query ended without being asked to', '`stock-pipeline logs stream` shows more')
         self.beat('running' if self.batch_id >= 0 or 'Waiting' in self.query.status['message'] else 'starting')
-        self._refill()
+        if self.fenced: raise self.fenced
 
 # %% ../../nbs/05_stream/05_job.ipynb #64da8de3
 @patch
-def _refill(self:StreamJob):
-    "A Redis that was restarted is empty: put the committed values back, looking every ten seconds."
-    if time.monotonic() < self.rebuilt + 10: return
-    self.rebuilt = time.monotonic()
-    if self.cache.is_empty():
-        try:
-            with transaction(self.conn) as cur: self.cache.rebuild(cur)
-        except Exception as e: log.warning('cache not filled: %s', str(e).strip().splitlines()[0]); self._reconnect()
+def tend(self:StreamJob,
+    name:str,
+    every:float, # s between two calls
+    step, # callable; its `close()`, if it has one, is called at the end
+):
+    "Call `step()` again and again while the job runs."
+    def loop():
+        told = ''
+        while not self.ended.wait(every):
+            try: step(); told = ''
+            except writer.Fenced as e: self.fenced = e; break
+            except Exception as e:
+                why = (str(e).strip().splitlines() or [type(e).__name__])[0]
+                if why != told: log.warning('%s: %s; trying again', name, why); told = why
+        with contextlib.suppress(Exception): getattr(step, 'close', lambda: None)()
+    threading.Thread(target=loop, name=name, daemon=True).start()
 
+@patch
+def refill(self:StreamJob):
+    "A Redis that was restarted is empty: put the committed values back."
+    if not self.cache.is_empty(): return
+    with contextlib.closing(connect(self.settings.postgres_dsn())) as conn, transaction(conn) as cur: self.cache.rebuild(cur)
+
+# %% ../../nbs/05_stream/05_job.ipynb #626dbb42
 @patch
 def close(self:StreamJob):
     "Stop the query after the batch at hand, then Spark."
     self.stopping = True
+    self.ended.set()
     if self.in_batch.acquire(timeout=20): self.in_batch.release() # stopping in the middle would interrupt the workers
     with contextlib.suppress(Exception):
         if self.query: self.query.stop()
     with contextlib.suppress(Exception):
         if self.spark: self.spark.stop()
-    for o in (self.conn, getattr(self, 'cache', None)):
+    for o in (self.conn, self.cache, self.ownership):
         with contextlib.suppress(Exception):
             if o: o.close()
 
-# %% ../../nbs/05_stream/05_job.ipynb #cf889ed8
+# %% ../../nbs/05_stream/05_job.ipynb #068aefef
 def run_stream(
     settings:Settings,
     stop:threading.Event, # set it to end the job cleanly
@@ -230,13 +215,16 @@ def run_stream(
         made = {}
         spark_start = threading.Thread(target=lambda: made.update(spark=_attempt(_warm_session, settings, jars)), daemon=True)
         spark_start.start() # the JVM starts while the servers are asked
-        job.prepare()
+        job.prepare(stop)
         spark_start.join()
         if isinstance(made['spark'], BaseException): raise made['spark']
         job.spark = made['spark']
         job.start()
+        job.tend('ownership', 1, job.ownership.beat)
+        job.tend('cache', 10, job.refill)
         job.watch(stop)
         job.beat('stopped')
+    except InterruptedError: job.beat('stopped')
     except PipelineError: job.beat('failed'); raise
     except Exception as e:
         job.beat('failed')
