@@ -78,8 +78,9 @@ class Judge:
     "Says of a record what must become of it: `Judge('simulated')(value)`."
     def __init__(self,
         feed:str, # the feed that the topic belongs to
+        ahead_ms:int|None=300_000, # a tick may claim to be that much later than its arrival; None: not asked
     ):
-        self.feed, self._seen, self._hard = feed, set(), False
+        self.feed, self.ahead_ms, self._seen, self._hard = feed, ahead_ms, set(), False
         self._read = json.JSONDecoder(object_pairs_hook=self._object, parse_float=self._digits, parse_int=self._digits, parse_constant=self._constant).decode
 
     def _digits(self, text):
@@ -130,6 +131,7 @@ def _tick(self:Judge, doc, out): # key and facts
     codes = _codes(get('conditions'), out_of['conditions'])
     self._origin(get('source'), get('feed'), out_of)
     out.update(*(o for k, o in out_of.items() if k in doc))
+    if self.ahead_ms is not None and at and got and not out_of['event_time'] | out_of['received_at'] and int(at) - int(got) > self.ahead_ms: out.add('event_time_ahead')
     if out: return None
     return (symbol, int(at), ident), '|'.join((symbol, str(int(at)), ident, str(int(position)), get('source'), *(o or '' for o in numbers), codes, str(int(got))))
 
