@@ -192,13 +192,13 @@ def show_stats(now, stats, bars, start, end, basis, hours):
 # %% ../../nbs/07_serve/07_dashboard.ipynb #5502ebc4
 def counts(page:Page):
     "How much is stored, and what did not fit."
-    covered, totals, batches = page.reader.coverage(), page.reader.totals(), page.reader.batches(100)
+    covered, totals, batches = page.reader.stored(), page.reader.totals(), page.reader.batches(100)
     st.markdown('##### Records')
     for column, (label, value, source) in zip(st.columns(5), [('Ticks stored', totals.stored, 'stream_ledger'), ('One-minute bars', sum(o.bars for o in covered), 'bars_1m'),
             ('Duplicates dropped', totals.duplicate, 'stream_ledger'), ('Dead letters', totals.dead_letter, 'stream_ledger'), ('Offsets read', totals.read, 'stream_ledger')]):
         column.metric(label, number(value), border=True, help=f'Source: {source}')
     rows = [{'Symbol': o.symbol, 'Basis': o.basis, 'Ticks': o.ticks, 'Bars': o.bars, 'First bar': new_york(o.first, '%Y-%m-%d %H:%M'), 'Last bar': new_york(o.last, '%Y-%m-%d %H:%M')} for o in covered]
-    if rows: st.dataframe(pd.DataFrame(rows), hide_index=True, key='coverage', column_config={'Bars': st.column_config.NumberColumn(format='localized'),
+    if rows: st.dataframe(pd.DataFrame(rows), hide_index=True, key='stored', column_config={'Bars': st.column_config.NumberColumn(format='localized'),
         'Ticks': st.column_config.ProgressColumn(format='localized', min_value=0, max_value=max(o.ticks for o in covered))})
     with st.expander(f'Micro-batches ({len(batches)} newest)', key='batches_open'):
         if batches: st.dataframe(pd.DataFrame([{'Batch': b.batch_id, 'Finished': new_york(b.finished_at), 'Records': b.rows, 'Duration, ms': b.duration_ms, 'Latency p50, ms': b.p50_ms, 'Latency p99, ms': b.p99_ms} for b in batches]), hide_index=True, key='batches')

@@ -13,13 +13,13 @@ from fastcore.basics import patch
 from .reader import Reader
 
 # %% auto #0
-__all__ = ['Coverage', 'Totals', 'Offset', 'Batch']
+__all__ = ['Stored', 'Totals', 'Offset', 'Batch']
 
 # %% ../../nbs/04_store/05_progress.ipynb #18d42d02
 _MS = "floor(extract(epoch FROM {0})*1000)::bigint AS {0}".format
 
 # %% ../../nbs/04_store/05_progress.ipynb #2f059279
-class Coverage(NamedTuple):
+class Stored(NamedTuple):
     "What is stored of a symbol on one basis."
     symbol: str
     basis: str # 'trades' or 'quotes'
@@ -37,11 +37,11 @@ class Totals(NamedTuple):
     updated_at: int|None # epoch ms, UTC; None: nothing read yet
 
 @patch
-def coverage(self:Reader) -> list[Coverage]: # by symbol and basis
+def stored(self:Reader) -> list[Stored]: # by symbol and basis
     "Ticks and bars of each symbol, counted from bars."
     rows = self.query("""SELECT symbol, basis, sum(count)::bigint, count(*), floor(extract(epoch FROM min(minute))*1000)::bigint,
         floor(extract(epoch FROM max(minute))*1000)::bigint FROM bars_1m GROUP BY 1, 2 ORDER BY 1, 2""")
-    return [Coverage._make(o) for o in rows]
+    return [Stored._make(o) for o in rows]
 
 @patch
 def totals(self:Reader) -> Totals:
