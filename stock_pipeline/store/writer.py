@@ -105,20 +105,21 @@ def _copy(cur, table, into):
     cur.copy_expert(f"COPY {into} ({', '.join(table.column_names)}) FROM STDIN (FORMAT csv)", out)
 
 # %% ../../nbs/04_store/02_writer.ipynb #eeab5c95
+_TICK_KEY = ['symbol', 'event_time', 'event_id'] # of the table
+
 def _first_of_each(table):
-    ids = table['event_id']
-    if pc.count_distinct(ids).as_py() == len(table): return table
-    rows = table.select(['event_id']).append_column('row', pa.array(range(len(table))))
-    return table.take(rows.group_by('event_id').aggregate([('row', 'min')])['row_min'].combine_chunks().sort())
+    if pc.count_distinct(table['event_id']).as_py() == len(table): return table
+    rows = table.select(_TICK_KEY).append_column('row_number', pa.array(range(len(table))))
+    return table.take(rows.group_by(_TICK_KEY).aggregate([('row_number', 'min')])['row_number_min'].combine_chunks().sort())
 
 def insert_ticks(cur,
-    ticks:pa.Table # schema TICKS; the partitions of their days exist
+    ticks:pa.Table # schema TICKS, and what else the caller wants back; the partitions of their days exist
 ) -> pa.Table: # those that were not stored before
-    "Store the ticks that are new; the same id twice is one tick."
+    "Store the ticks that are new; the same key twice is one tick, the first."
     ticks = _first_of_each(ticks)
     if not len(ticks): return ticks
     cur.execute('SAVEPOINT copying')
-    try: _copy(cur, ticks, 'stock_prices')
+    try: _copy(cur, ticks.select(TICKS.names), 'stock_prices')
     except psycopg2.errors.UniqueViolation:
         cur.execute('ROLLBACK TO SAVEPOINT copying')
         return _insert_unless_there(cur, ticks)
@@ -128,11 +129,12 @@ def insert_ticks(cur,
 # %% ../../nbs/04_store/02_writer.ipynb #795b2b0c
 def _insert_unless_there(cur, ticks):
     cur.execute('CREATE TEMP TABLE IF NOT EXISTS staging (LIKE stock_prices INCLUDING DEFAULTS) ON COMMIT DELETE ROWS')
-    _copy(cur, ticks, 'staging')
-    columns = ', '.join(ticks.column_names)
+    _copy(cur, ticks.select(TICKS.names), 'staging')
+    columns = ', '.join(TICKS.names)
     cur.execute(f'''INSERT INTO stock_prices ({columns}) SELECT {columns} FROM staging ORDER BY symbol, event_time, event_id
-        ON CONFLICT DO NOTHING RETURNING replace(event_id::text, '-', '')''')
-    return ticks.filter(pc.is_in(ticks['event_id'], pa.array([r[0] for r in cur.fetchall()], pa.string())))
+        ON CONFLICT DO NOTHING RETURNING concat_ws(' ', symbol, (extract(epoch FROM event_time)*1000)::bigint, replace(event_id::text, '-', ''))''')
+    keys = pc.binary_join_element_wise(*(ticks[k].cast(pa.string()) for k in _TICK_KEY), ' ')
+    return ticks.filter(pc.is_in(keys, pa.array([r[0] for r in cur.fetchall()], pa.string())))
 
 # %% ../../nbs/04_store/02_writer.ipynb #e209c1e5
 BAR_COLUMNS = ('symbol', 'minute', 'basis', 'open', 'high', 'low', 'close', 'open_time', 'open_sequence', 'close_time', 'close_sequence',

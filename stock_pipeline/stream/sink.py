@@ -93,15 +93,14 @@ def _apply(cur, source, config, records, ticks, bad):
     if after <= due: return Outcome(source.partition, len(records), len(records), 0, 0, 0, after), []
     ticks, old = _too_old(cur, ticks)
     letters = [dead_letter(b, records, config) for b in bad + old]
-    new = writer.insert_ticks(cur, ticks.select(TICKS.names))
+    new = writer.insert_ticks(cur, ticks)
     changed = []
     if len(new):
-        kept = ticks if len(new) == len(ticks) else new.join(ticks.select(['event_id', 'sets_price']).group_by('event_id').aggregate([('sets_price', 'min')]), 'event_id').rename_columns({'sets_price_min': 'sets_price'})
-        bars = partial_bars(kept)
+        bars = partial_bars(new)
         writer.lock_symbols(cur, pc.unique(bars['symbol']).to_pylist())
         writer.merge_bars(cur, bars)
         writer.refresh_averages(cur, bars)
-        changed = writer.upsert_latest(cur, new)
+        changed = writer.upsert_latest(cur, new.select(TICKS.names))
     if letters: writer.insert_dead_letters(cur, letters)
     counts = dict(stored=len(new), duplicate=len(ticks) - len(new), dead_letter=len(letters))
     writer.advance(cur, source, due, after, **counts)
