@@ -25,6 +25,7 @@ def trade_tick(
     "The tick of a trade of the stream."
     symbol, price, t_ms, volume, conditions = trade
     price, volume = to_price(price), to_number(volume, 'volume')
+    if feed == 'finnhub': received_at = max(received_at, t_ms) # the stream has judged its time; a clock of ours that lags must not make it come from the future
     return Tick(symbol=symbol, price=price, event_time=t_ms, source='websocket', feed=feed,
         event_id=trade_event_id(symbol, t_ms, price, volume, conditions, occurrence), received_at=received_at, sequence=sequence,
         volume=volume, conditions=conditions)
