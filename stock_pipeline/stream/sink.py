@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib, logging, time
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
 import psycopg2
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..core.errors import StoreError
-from ..core.records import MOST_BYTES
+from ..core.records import FIRST_MS, LAST_MS, MOST_BYTES
 from ..store import writer
 from ..store.cache import LatestCache
 from ..store.migrations import connect, ensure_partitions, transaction
@@ -47,16 +47,19 @@ class SinkConfig:
     ahead_ms: int|None = AHEAD_MS # how far a tick may be ahead of its own arrival; None where the market's clock is not the world's
 
 # %% ../../nbs/05_stream/03_sink.ipynb #d54b9dd9
+def _moment(ms): return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=ms) if FIRST_MS <= ms < LAST_MS else None # a foreign producer's time may be anything
+
 def dead_letter(
     bad:BadRecord,
     records:pa.Table, # key, value, partition, offset, timestamp
     config:SinkConfig,
 ) -> dict: # a row of `dead_letters`
     "The row that keeps a refused record with its coordinates and its original bytes."
-    key, value, part, offset = (records[c][bad.row].as_py() for c in ('key', 'value', 'partition', 'offset'))
+    key, value, part, offset, at = (records[c][bad.row].as_py() for c in ('key', 'value', 'partition', 'offset', 'timestamp'))
     clean = bad.detail.replace('\x00', '\\x00').encode('utf-8', 'backslashreplace').decode()
-    told = dict(topic=config.topic, topic_id=config.topic_id, partition=part, offset=offset, reason=bad.reason, stage=bad.stage, detail=clean[:500], key=key and key[:MOST_BYTES])
-    if (o := bad.original) is not None: return dict(told, value=o.raw, value_length=o.length, value_sha256=o.sha256)
+    told = dict(topic=config.topic, topic_id=config.topic_id, partition=part, offset=offset, reason=bad.reason, stage=bad.stage, detail=clean[:500], key=key and key[:MOST_BYTES],
+        received_at=_moment(at))
+    if (o := bad.original) is not None: return dict(told, value=o.raw, value_length=o.length, value_sha256=o.sha256, received_at=_moment(o.received_at))
     if value is None: return dict(told, value=None, value_length=None, value_sha256=None)
     return dict(told, value=value[:MOST_BYTES], value_length=len(value), value_sha256=hashlib.sha256(value).hexdigest())
 
