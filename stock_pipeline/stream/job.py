@@ -14,7 +14,6 @@ from ..store import writer
 from ..store.cache import LatestCache
 from ..store.migrations import connect, migrate, transaction
 from ..store.ownership import Ownership, session_name
-from .parse import AHEAD_MS
 from .session import make_session, warm_up
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from .source import read_ledger, starting_offsets, topic_identity
@@ -58,16 +57,15 @@ from fastcore.basics import patch
 def prepare(self:StreamJob, stop:threading.Event):
     "Schema, ownership, and the identity of what is read. While another job is at work this one stands by."
     s = self.settings
-    self.conn = self._connect_patiently()
-    migrate(self.conn)
-    self.ownership = Ownership(s.postgres_dsn(), f'{socket.gethostname()} pid {os.getpid()}')
+    with contextlib.closing(self._connect_patiently('owner')) as owner: migrate(owner, roles=s.postgres_roles)
+    self.conn = self._connect_patiently('writer')
+    self.ownership = Ownership(s.postgres_dsn(role='writer'), f'{socket.gethostname()} pid {os.getpid()}')
     epoch = self.ownership.acquire(stop.wait, self._stand_by)
     if epoch is None: raise InterruptedError('stopped while standing by')
     self.waits_for = ''
     cluster_id, topic_id, self.partitions = topic_identity(s.kafka_bootstrap_servers, s.topic)
-    dsn = {**s.postgres_dsn(), 'application_name': session_name(epoch)}
-    self.config = SinkConfig(dsn, cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl,
-        ahead_ms=AHEAD_MS if s.feed == 'finnhub' or s.feed == 'simulated' and s.twin_speed == 1 else None) # a market may run faster than the world
+    dsn = {**s.postgres_dsn(role='writer'), 'application_name': session_name(epoch)}
+    self.config = SinkConfig(dsn, cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl)
     self.cache = LatestCache(self.config.redis_url, s.redis_prefix, s.cache_ttl)
     with transaction(self.conn) as cur: self.cache.rebuild(cur)
 
@@ -77,11 +75,11 @@ def _stand_by(self:StreamJob, who):
     self.beat('standby')
 
 @patch
-def _connect_patiently(self:StreamJob, patience=60):
+def _connect_patiently(self:StreamJob, role, patience=60):
     "The database may still be starting."
     until = time.monotonic() + patience
     while True:
-        try: return connect(self.settings.postgres_dsn())
+        try: return connect(self.settings.postgres_dsn(role=role))
         except StoreError:
             if time.monotonic() > until: raise
             time.sleep(.2)
@@ -133,7 +131,7 @@ def _note_timing(self:StreamJob):
 
 @patch
 def _reconnect(self:StreamJob):
-    try: self.conn = connect(self.settings.postgres_dsn())
+    try: self.conn = connect(self.settings.postgres_dsn(role='writer'))
     except StoreError as e: log.warning('%s', e)
 
 # %% ../../nbs/05_stream/05_job.ipynb #c5c46d81
@@ -187,7 +185,7 @@ def tend(self:StreamJob,
 def refill(self:StreamJob):
     "A Redis that was restarted is empty: put the committed values back."
     if not self.cache.is_empty(): return
-    with contextlib.closing(connect(self.settings.postgres_dsn())) as conn, transaction(conn) as cur: self.cache.rebuild(cur)
+    with contextlib.closing(connect(self.settings.postgres_dsn(role='writer'))) as conn, transaction(conn) as cur: self.cache.rebuild(cur)
 
 # %% ../../nbs/05_stream/05_job.ipynb #626dbb42
 @patch
