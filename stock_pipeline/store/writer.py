@@ -267,7 +267,7 @@ def upsert_latest(cur,
     return [dict(zip(LATEST_COLUMNS, r)) for r in changed]
 
 # %% ../../nbs/04_store/02_writer.ipynb #600df505
-DEAD_LETTER_COLUMNS = ('topic', 'topic_id', 'partition', 'offset', 'reason', 'stage', 'detail', 'key', 'value', 'value_length', 'value_sha256')
+DEAD_LETTER_COLUMNS = ('topic', 'topic_id', 'partition', 'offset', 'reason', 'stage', 'detail', 'key', 'value', 'value_length', 'value_sha256', 'received_at')
 
 def insert_dead_letters(cur,
     letters:list[dict] # DEAD_LETTER_COLUMNS
