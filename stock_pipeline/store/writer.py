@@ -100,7 +100,7 @@ def _copy(cur, table, into):
     for name in ('event_time', 'received_at'):
         table = table.set_column(table.column_names.index(name), name, table[name].cast(_UTC))
     out = io.BytesIO() # in one chunk: for an empty first chunk the CSV writer gives out what happened to lie in its buffer
-    pacsv.write_csv(table.combine_chunks(), out, pacsv.WriteOptions(include_header=False))
+    pacsv.write_csv(table.combine_chunks(), out, pacsv.WriteOptions(include_header=False)) # an empty first chunk would be written as whatever lay in memory
     out.seek(0)
     cur.copy_expert(f"COPY {into} ({', '.join(table.column_names)}) FROM STDIN (FORMAT csv)", out)
 
@@ -159,8 +159,8 @@ _MERGE = '''INSERT INTO bars_1m AS b (symbol, minute, basis, open, high, low, cl
         volume = b.volume + EXCLUDED.volume, count = b.count + EXCLUDED.count, sum_price = b.sum_price + EXCLUDED.sum_price,
         sum_price2 = b.sum_price2 + EXCLUDED.sum_price2, sum_pv = b.sum_pv + EXCLUDED.sum_pv,
         revision = b.revision + EXCLUDED.revision, updated_at = clock_timestamp()'''
-_OPENS = 'coalesce((EXCLUDED.open_time, EXCLUDED.open_sequence) < (b.open_time, b.open_sequence), b.open_time IS NULL)'
-_CLOSES = 'coalesce((EXCLUDED.close_time, EXCLUDED.close_sequence) > (b.close_time, b.close_sequence), b.close_time IS NULL)'
+_OPENS = 'coalesce((EXCLUDED.open_time, EXCLUDED.open_sequence, EXCLUDED.open) < (b.open_time, b.open_sequence, b.open), b.open_time IS NULL)'
+_CLOSES = 'coalesce((EXCLUDED.close_time, EXCLUDED.close_sequence, EXCLUDED.close) > (b.close_time, b.close_sequence, b.close), b.close_time IS NULL)'
 _MERGE = _MERGE.replace('WHEN opens', f'WHEN {_OPENS}').replace('WHEN closes', f'WHEN {_CLOSES}')
 
 # %% ../../nbs/04_store/02_writer.ipynb #64fb322d

@@ -31,7 +31,7 @@ def _with_terms(ticks):
 _KEY = ['symbol', 'basis', 'minute']
 
 def _prices(terms):
-    "Open, high, low and close of the ticks that may set a price; terms are in order of (event time, sequence)."
+    "Open, high, low and close of the ticks that may set a price; terms are in order of (event time, sequence, price)."
     rows = terms.append_column('row', pa.array(range(len(terms)), pa.int64())).filter(terms['sets_price'])
     found = rows.group_by(_KEY).aggregate([('row', 'min'), ('row', 'max'), ('price', 'max'), ('price', 'min')])
     at = lambda name, rows: terms[name].take(rows)
@@ -43,7 +43,7 @@ def partial_bars(
     ticks:pa.Table # schema PARSED; in any order
 ) -> pa.Table: # one row a symbol, basis and minute; times epoch ms; prices None where no tick may set one
     "The one-minute bars of these ticks alone."
-    terms = _with_terms(ticks).sort_by([('event_time', 'ascending'), ('sequence', 'ascending')])
+    terms = _with_terms(ticks).sort_by([('event_time', 'ascending'), ('sequence', 'ascending'), ('price', 'ascending')])
     sums = terms.group_by(_KEY).aggregate([('shares', 'sum'), ('price', 'count'), ('price', 'sum'), ('square', 'sum'), ('pv', 'sum')])
     sums = sums.rename_columns({'shares_sum': 'volume', 'price_count': 'count', 'price_sum': 'sum_price', 'square_sum': 'sum_price2', 'pv_sum': 'sum_pv'})
     return sums.join(_prices(terms), _KEY).sort_by([(k, 'ascending') for k in _KEY])
@@ -51,7 +51,7 @@ def partial_bars(
 # %% ../../nbs/05_stream/02_windows.ipynb #b6e4ba1a
 def _bar_of(g):
     price, volume = g['price'], g['volume'].map(lambda v: Decimal(0) if v is None or v != v else v)
-    setting = g[g['sets_price']].sort_values(['event_time', 'sequence'], kind='stable')['price']
+    setting = g[g['sets_price']].sort_values(['event_time', 'sequence', 'price'], kind='stable')['price']
     o, h, l, c = (setting.iloc[0], max(setting), min(setting), setting.iloc[-1]) if len(setting) else (None,)*4
     return pd.Series(dict(open=o, high=h, low=l, close=c, volume=sum(volume, Decimal(0)), count=len(g), sum_price=sum(price, Decimal(0)),
         sum_price2=sum((p*p for p in price), Decimal(0)), sum_pv=sum((p*v for p, v in zip(price, volume)), Decimal(0))), dtype=object)
