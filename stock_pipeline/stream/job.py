@@ -14,6 +14,7 @@ from ..store import writer
 from ..store.cache import LatestCache
 from ..store.migrations import connect, migrate, transaction
 from ..store.ownership import Ownership, session_name
+from .parse import AHEAD_MS
 from .session import make_session, warm_up
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from .source import read_ledger, starting_offsets, topic_identity
@@ -65,7 +66,8 @@ def prepare(self:StreamJob, stop:threading.Event):
     self.waits_for = ''
     cluster_id, topic_id, self.partitions = topic_identity(s.kafka_bootstrap_servers, s.topic)
     dsn = {**s.postgres_dsn(role='writer'), 'application_name': session_name(epoch)}
-    self.config = SinkConfig(dsn, cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl)
+    self.config = SinkConfig(dsn, cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl,
+        ahead_ms=AHEAD_MS if s.feed == 'finnhub' or s.feed == 'simulated' and s.twin_speed == 1 else None) # a market may run faster than the world
     self.cache = LatestCache(self.config.redis_url, s.redis_prefix, s.cache_ttl)
     with transaction(self.conn) as cur: self.cache.rebuild(cur)
 
