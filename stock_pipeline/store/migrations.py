@@ -15,8 +15,9 @@ import psycopg2
 from ..core.errors import StoreError
 
 # %% auto #0
-__all__ = ['log', 'LOCK', 'ROLES', 'connect', 'transaction', 'migration_files', 'sha_of', 'apply_migrations', 'grant', 'migrate',
-           'partition_name', 'ensure_partitions', 'existing_days', 'drop_before', 'first_kept', 'retain', 'newest_tick']
+__all__ = ['log', 'LOCK', 'DROPPING', 'ROLES', 'connect', 'transaction', 'migration_files', 'sha_of', 'apply_migrations', 'grant',
+           'migrate', 'partition_name', 'ensure_partitions', 'existing_days', 'drop_before', 'first_kept', 'retain',
+           'newest_tick']
 
 # %% ../../nbs/04_store/01_migrations.ipynb #fff9f8be
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ def transaction(conn): # yields a cursor
 
 # %% ../../nbs/04_store/01_migrations.ipynb #c3f2c9ac
 LOCK = 7_311_902 # advisory lock of this schema
+DROPPING = LOCK + 3 # held shared by who must not have a table dropped under it, such as a backup
 
 def migration_files() -> list[tuple[int, str, str]]: # number, name, text
     "The numbered files of the package, in order."
@@ -138,9 +140,11 @@ def existing_days(conn) -> list[date]:
 def drop_before(conn,
     first_kept:date, # the oldest UTC day that stays
 ) -> list[date]: # days dropped
-    "Drop the partitions before a day and seal their bars."
+    "Drop the partitions before a day and seal their bars; waits for a backup without holding up the job."
     with transaction(conn) as cur:
+        cur.execute('SELECT pg_advisory_xact_lock(%s)', (DROPPING,))
         cur.execute('SELECT pg_advisory_xact_lock(%s)', (LOCK + 1,)) # no partition is made meanwhile
+        cur.execute("SET LOCAL lock_timeout = '5s'") # inserts queue behind a drop that waits
         old = [d for d in _days(cur) if d < first_kept]
         for d in old: cur.execute(f'DROP TABLE {partition_name(d)}')
         cur.execute('UPDATE retention SET sealed_before = greatest(sealed_before, %s)', (f'{first_kept} 00:00+00',))
