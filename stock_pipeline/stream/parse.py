@@ -112,7 +112,7 @@ def _read_block(lines, rows):
     "One table (the columns of the record, and `row`) and the rows that are left."
     tables, unread = [], []
     for at in range(0, len(lines), CHUNK): _read(lines[at:at + CHUNK], rows[at:at + CHUNK], tables, unread)
-    return pa.concat_tables([_JSON.append(pa.field('row', pa.int64())).empty_table(), *tables]), unread
+    return (pa.concat_tables(tables) if tables else _JSON.append(pa.field('row', pa.int64())).empty_table()), unread
 
 # %% ../../nbs/05_stream/01_parse.ipynb #c50bef5f
 _UP = pa.scalar(MAX_NUMBER, MONEY)
@@ -180,4 +180,4 @@ def parse_records(
     table, doubtful = parse_fast(values, feed, ahead_ms)
     if not doubtful: return table, []
     judged, bad = parse_strictly(values.take(pa.array(doubtful)).to_pylist(), feed, doubtful, ahead_ms)
-    return pa.concat_tables([table, judged]).sort_by('row') if len(judged) else table, bad
+    return pa.concat_tables([table, judged]).combine_chunks().sort_by('row') if len(judged) else table, bad
