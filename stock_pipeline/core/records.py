@@ -21,6 +21,7 @@ __all__ = ['SCALE', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'Pric
 # %% ../../nbs/01_core/03_records.ipynb #7961b698
 SCALE = Decimal('0.000001') # six decimals: a micro-dollar
 MAX_NUMBER = 10**9 # a billion USD: squares summed over 100 million ticks still fit the bar's numeric(38,12)
+_MOST = MAX_NUMBER - SCALE/2
 
 def to_number(
     x:Any, # int, str of digits, Decimal or float
@@ -31,13 +32,13 @@ def to_number(
     try: d = x if isinstance(x, Decimal) else Decimal(repr(x) if isinstance(x, float) else x)
     except InvalidOperation: raise RecordError(f'{name}_not_a_number', repr(x)[:80]) from None
     if not d.is_finite(): raise RecordError(f'{name}_not_a_number', str(d))
-    if not -MAX_NUMBER < d < MAX_NUMBER: raise RecordError(f'{name}_out_of_range', str(d)[:80])
+    if not -_MOST < d < _MOST: raise RecordError(f'{name}_out_of_range', str(d)[:80]) # it would round to the limit
     return d.quantize(SCALE, rounding=ROUND_HALF_EVEN)
 
-def to_price(x:Any) -> Decimal: # USD a share, > 0, six decimals
+def to_price(x:Any, name:str='price') -> Decimal: # USD a share, > 0, six decimals
     "An exact price; zero and negative are refused, because a zero price is never data."
-    d = to_number(x, 'price')
-    if d <= 0: raise RecordError('price_not_positive', str(d))
+    d = to_number(x, name)
+    if d <= 0: raise RecordError(f'{name}_not_positive', str(d))
     return d
 
 # %% ../../nbs/01_core/03_records.ipynb #21985fec

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from itertools import count
 
-from ..core.records import Tick, quote_event_id, to_number, to_price, trade_event_id
+from ..core.errors import RecordError
+from ..core.records import FIRST_MS, LAST_MS, Tick, quote_event_id, to_number, to_price, trade_event_id
 from ..feed.answers import Quote
 from ..feed.trades import Trade
 
@@ -31,7 +32,9 @@ def trade_tick(
         volume=volume, conditions=conditions)
 
 # %% ../../nbs/03_ingest/04_ticks.ipynb #201115be
-def _optional(x, name): return None if x is None else to_number(x, name)
+_OF_THE_DAY = dict(open=to_price, high=to_price, low=to_price, previous_close=to_price, change=to_number, percent_change=to_number)
+
+def _day(quote): return {k: None if (v := getattr(quote, k)) is None else exact(v, k) for k, exact in _OF_THE_DAY.items()}
 
 def quote_tick(
     quote:Quote,
@@ -40,9 +43,8 @@ def quote_tick(
     sequence:int, # position as delivered
 ) -> Tick:
     "The tick of a polled quote: the price and the day so far."
-    price = to_price(quote.current)
-    names = ('open', 'high', 'low', 'previous_close', 'change', 'percent_change')
-    day = {k: _optional(getattr(quote, k), k) for k in names}
+    price, day = to_price(quote.current), _day(quote)
+    if not FIRST_MS <= quote.t_ms < LAST_MS: raise RecordError('event_time_out_of_range', str(quote.t_ms))
     return Tick(symbol=quote.symbol, price=price, event_time=quote.t_ms, source='rest', feed=feed,
         event_id=quote_event_id(quote.symbol, quote.t_ms, (price, *day.values())), received_at=received_at, sequence=sequence, **day)
 
