@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ..core.errors import BadAnswerError, FeedAccessError, FeedAuthError, FeedError, FeedUnavailableError, RateLimitError, UnknownSymbolError
+from ..core.records import FIRST_MS, LAST_MS, MAX_NUMBER
 
 # %% auto #0
 __all__ = ['log', 'Quote', 'MarketStatus', 'Profile', 'NewsItem', 'loads', 'error_text', 'feed_error', 'kind_of',
@@ -73,12 +74,17 @@ class NewsItem:
     image: str
 
 # %% ../../nbs/02_feed/00_answers.ipynb #30571026
+def _object_of(pairs):
+    d = dict(pairs)
+    if len(d) < len(pairs): raise ValueError('a key stands twice')
+    return d
+
 def loads(
     body:bytes|str, # JSON
 ): # numbers with a point as Decimal
-    "Strict JSON with exact numbers; raises `ValueError`."
+    "Strict JSON with exact numbers and no key twice; raises `ValueError`."
     def no_constant(name): raise ValueError(f'{name} is not JSON')
-    try: return json.loads(body, parse_float=Decimal, parse_constant=no_constant)
+    try: return json.loads(body, parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=_object_of)
     except (ArithmeticError, RecursionError) as e: raise ValueError(type(e).__name__) from None
 
 def error_text(body:bytes) -> str: # '' when there is none
@@ -123,21 +129,26 @@ def kind_of(
     return None if status == 200 and not words else BadAnswerError
 
 # %% ../../nbs/02_feed/00_answers.ipynb #210b425d
-def _number(doc, key):
+def _odd(reason, detail, **data): return feed_error(BadAnswerError, detail, reason=reason, **data)
+
+def _number(doc, key, name='number'):
     v = doc.get(key)
     if v is None: return None
-    if isinstance(v, bool) or not isinstance(v, (int, Decimal)): raise feed_error(BadAnswerError, f'{key} is {v!r:.40}')
+    if isinstance(v, bool) or not isinstance(v, (int, Decimal)): raise _odd(f'{name}_not_a_number', f'{key} is {v!r:.40}')
+    if not -MAX_NUMBER < v < MAX_NUMBER: raise _odd(f'{name}_out_of_range', f'{key} is {str(v):.40}')
     return Decimal(v)
 
 def _text(doc, key): return str(doc[key]) if doc.get(key) not in (None, '') else None
 
 def _millis(doc, key):
     v = doc.get(key)
-    if isinstance(v, bool) or not isinstance(v, int) or not 0 <= v < 10**11: raise feed_error(BadAnswerError, f'{key} is {v!r:.40}, not epoch seconds')
+    if v is None: raise _odd('time_missing', f'{key} is missing')
+    if isinstance(v, bool) or not isinstance(v, int): raise _odd('time_not_an_integer', f'{key} is {v!r:.40}, not epoch seconds')
+    if v and not FIRST_MS <= v*1000 < LAST_MS: raise _odd('time_out_of_range', f'{key} is {str(v):.40}, not epoch seconds') # 0: what the feed says when it knows none
     return v * 1000
 
 def _object(doc):
-    if not isinstance(doc, dict): raise feed_error(BadAnswerError, f'a {type(doc).__name__} in the place of an object')
+    if not isinstance(doc, dict): raise _odd('not_an_object', f'a {type(doc).__name__} in the place of an object')
     return doc
 
 # %% ../../nbs/02_feed/00_answers.ipynb #4d225fdd
@@ -145,18 +156,23 @@ def unknown_symbol(symbol:str) -> UnknownSymbolError:
     "The error for a symbol that the feed does not know."
     return UnknownSymbolError(f'The feed does not know the symbol {symbol}', 'Correct STOCK_SYMBOLS; the other symbols go on', symbol=symbol)
 
+_NAMES = dict(c='price', h='high', l='low', o='open', pc='previous_close', d='change', dp='percent_change')
 _PRICES = ('c', 'h', 'l', 'o', 'pc')
 
 def parse_quote(
     symbol:str,
     doc, # the JSON of /quote
+    latest:int=LAST_MS, # epoch ms; a quote from beyond is refused
 ) -> Quote:
     "A quote of real prices. All zero means an unknown symbol, partly zero an incident of the feed."
     doc, t_ms = _object(doc), _millis(doc if isinstance(doc, dict) else {}, 't')
-    n = {k: _number(doc, k) for k in (*_PRICES, 'd', 'dp')}
+    n = {k: _number(doc, k, name) for k, name in _NAMES.items()}
     if t_ms == 0 and not any(n.values()): raise unknown_symbol(symbol)
-    odd = [k for k in _PRICES if n[k] is not None and n[k] <= 0] + ['t'] * (t_ms == 0) + ['c'] * (n['c'] is None)
-    if odd: raise feed_error(BadAnswerError, f'quote of {symbol}: no price in {", ".join(dict.fromkeys(odd))}', symbol=symbol)
+    odd = [k for k in _PRICES if n[k] is not None and n[k] <= 0]
+    if n['c'] is None: raise _odd('price_not_a_number', f'quote of {symbol}: no price in c', symbol=symbol)
+    if odd: raise _odd(f'{_NAMES[odd[0]]}_not_positive', f'quote of {symbol}: no price in {", ".join(odd)}', symbol=symbol)
+    if t_ms == 0: raise _odd('time_out_of_range', f'quote of {symbol}: t is 0', symbol=symbol)
+    if t_ms > latest: raise _odd('time_ahead', f'quote of {symbol}: t is {(t_ms - latest)//1000} s beyond what is allowed', symbol=symbol)
     return Quote(symbol, n['c'], n['d'], n['dp'], n['h'], n['l'], n['o'], n['pc'], t_ms)
 
 # %% ../../nbs/02_feed/00_answers.ipynb #4b76918e

@@ -15,6 +15,7 @@ import httpx
 from ..core.errors import BadAnswerError, FeedAuthError, FeedError, FeedUnavailableError, RateLimitError
 from .answers import MarketStatus, NewsItem, Profile, Quote, feed_error, kind_of, loads, parse_news, parse_profile, parse_quote, parse_status
 from .budget import TokenBucket
+from .messages import Horizon
 
 # %% auto #0
 __all__ = ['log', 'MAX_BODY', 'retry_after', 'checked_key', 'is_loopback', 'FinnhubClient', 'backoff']
@@ -61,11 +62,13 @@ class FinnhubClient:
         rng:random.Random|None=None, # for the jitter
         deadline:float=20., # seconds for one answer, with all its retries
         attempts:int=4, # calls at most for one answer
+        horizon:Horizon|None=None, # what is too far ahead for a quote; default: nothing is
     ):
         self._headers = {'X-Finnhub-Token': checked_key(key), 'Accept': 'application/json'}
         self.url, self.budget, self.deadline, self.attempts = url.rstrip('/'), budget or TokenBucket(), deadline, attempts
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
         self._http = httpx.AsyncClient(transport=transport, timeout=deadline, follow_redirects=False, trust_env=not is_loopback(url))
+        self.horizon = horizon or Horizon(None)
         self.calls = self.retries = 0
 
     def __repr__(self): return f'FinnhubClient({self.url}, {self.calls} calls)'
@@ -96,10 +99,18 @@ async def _fetch(self:FinnhubClient, path, params): # status, headers, body
 async def _attempt(self:FinnhubClient, path, params, parse):
     status, headers, body = await self._fetch(path, params)
     if cls := kind_of(status, body):
-        raise feed_error(cls, f'{path}: HTTP {status}', status=status, retry_after=retry_after(headers, self._clock()))
+        e = feed_error(cls, f'{path}: HTTP {status}', status=status, retry_after=retry_after(headers, self._clock()))
+        raise self._kept(e, body, reason='not_json') if cls is BadAnswerError and status == 200 else e
     try: doc = loads(body)
-    except ValueError: raise feed_error(BadAnswerError, f'{path}: HTTP 200, {"truncated or broken JSON" if body.strip() else "empty"}', status=200) from None
-    return parse(doc)
+    except ValueError: raise self._kept(feed_error(BadAnswerError, f'{path}: HTTP 200, {"truncated or broken JSON" if body.strip() else "empty"}', status=200), body, reason='not_json') from None
+    try: return parse(doc)
+    except BadAnswerError as e: raise self._kept(e, body)
+
+@patch
+def _kept(self:FinnhubClient, e, body, **more): # the error, with what was answered, but for the key
+    e.data |= more
+    e.data['body'] = body.replace(self._headers['X-Finnhub-Token'].encode(), b'***')
+    return e
 
 # %% ../../nbs/02_feed/02_finnhub.ipynb #b5ea5404
 def _transient(e):
@@ -143,8 +154,13 @@ async def _get(self:FinnhubClient, path, parse, **params):
 
 @patch
 async def quote(self:FinnhubClient, symbol:str) -> Quote:
-    "The symbol's day so far; `UnknownSymbolError` for all zeros, `BadAnswerError` for some."
-    return await self._get('/quote', lambda d: parse_quote(symbol, d), symbol=symbol)
+    "The symbol's day so far; `UnknownSymbolError` for all zeros; `BadAnswerError`, with `reason` and `body` in its data, for what is no quote."
+    try: quote = await self._get('/quote', lambda d: parse_quote(symbol, d, self.horizon()), symbol=symbol)
+    except BadAnswerError as e:
+        self.horizon.note((), e.data.get('reason') == 'time_ahead')
+        raise
+    self.horizon.note((quote,), 0)
+    return quote
 
 # %% ../../nbs/02_feed/02_finnhub.ipynb #faeaf266
 @patch
