@@ -144,7 +144,8 @@ def judge(
     return Trade(CHECKS['symbol'](o['s']), Decimal(o['p']), _time(o['t'], latest), Decimal(volume), _conditions(o.get('c')))
 
 # %% ../../nbs/02_feed/03_messages.ipynb #a3c74220
-_TINY = Decimal('0.0000005') # the least that does not round to nothing
+_TINY = Decimal('0.0000005') # what does not round to nothing is larger
+_HUGE = MAX_NUMBER - _TINY # what does not round to the limit is smaller
 _symbol = lru_cache(maxsize=10_000)(CHECKS['symbol'])
 
 def _quick(o, latest): # a Trade, or anything may happen
@@ -152,7 +153,7 @@ def _quick(o, latest): # a Trade, or anything may happen
     if p.__class__ is int: p = Decimal(p)
     if v.__class__ is int: v = Decimal(v)
     if o.__class__ is dict and p.__class__ is Decimal and v.__class__ is Decimal and t.__class__ is int \
-        and _TINY < p < MAX_NUMBER and 0 <= v < MAX_NUMBER and FIRST_MS <= t <= latest: return Trade(s, p, t, v, _conditions(c) if c else ())
+        and _TINY < p < _HUGE and 0 <= v < _HUGE and FIRST_MS <= t <= latest: return Trade(s, p, t, v, _conditions(c) if c else ())
 
 _BLANK = re.compile(r'[ \t\n\r]*')
 def _skip(text, i): return _BLANK.match(text, i).end()
