@@ -12,8 +12,10 @@ from ..core.config import Settings
 from ..core.errors import PipelineError, StoreError
 from ..store import writer
 from ..store.cache import LatestCache
+from ..store.dead_letters import DeadLetterCopier
 from ..store.migrations import connect, migrate, transaction
 from ..store.ownership import Ownership, session_name
+from .coverage import coverage_keeper
 from .parse import AHEAD_MS
 from .session import make_session, warm_up
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
@@ -224,6 +226,8 @@ def run_stream(
         job.start()
         job.tend('ownership', 1, job.ownership.beat)
         job.tend('cache', 10, job.refill)
+        job.tend('dead-letter copies', 2, DeadLetterCopier(settings.kafka_bootstrap_servers, settings.topic, job.config.dsn, job.config.epoch))
+        job.tend('coverage', 5, coverage_keeper(settings, job.config, job.partitions))
         job.watch(stop)
         job.beat('stopped')
     except InterruptedError: job.beat('stopped')
