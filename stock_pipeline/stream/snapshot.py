@@ -147,7 +147,7 @@ def _ddl(schema): return ', '.join(f'{f.name} {_SPARK.get(f.type) or f"decimal({
 def read_frame(spark,
     snapshot:Snapshot,
     table:str, # one of TABLES
-    spans:list[Span], # not empty
+    spans:list[Span],
     parts:int=2, # tasks
 ): # a Spark DataFrame with the columns of TABLES[table]
     "The rows of all spans, read by the workers when they are asked for."
@@ -156,7 +156,7 @@ def read_frame(spark,
         for i in (i for b in batches for i in b['id'].to_pylist()):
             with snapshot.cursor() as cur:
                 for span in hands[i]: yield from copied(cur, table, span)
-    return spark.range(0, len(hands), 1, len(hands)).mapInArrow(read, _ddl(TABLES[table]))
+    return spark.range(0, len(hands), 1, max(1, len(hands))).mapInArrow(read, _ddl(TABLES[table]))
 
 # %% ../../nbs/05_stream/08_snapshot.ipynb #6623ef34
 def oracle_session(settings:Settings):
