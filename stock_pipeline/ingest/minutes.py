@@ -60,6 +60,7 @@ class FeedMinutes:
         self.feed, self.longest_gap_ms = feed, longest_gap_ms
         self._at = self._since = self._link = self._told = None # last look; up without a break since; its connection; last minute told
         self._carried, self._asked = set(), set() # of the minute at hand: carried at every look, asked for at any
+        self._held = [] # minutes that were heard, if the feed was alive
 
     def _is_broken(self, now_ms, link):
         gap = now_ms - self._at
@@ -78,13 +79,14 @@ def observe(self:FeedMinutes,
     refused:Collection[str], # asked for, but refused
     now_ms:int, # epoch ms, by the feed's clock
     link=None, # which connection this is; another one breaks the minute
-) -> list[bytes]: # the record of every minute that has ended since the last look
+    sure_ms:int|None=None, # until when the feed was surely alive; None: now
+) -> list[bytes]: # records of minutes that have ended and are sure
     "Look at the feed once; to be called about once a second."
-    carried, asked, out = set(carried) - set(refused), set(carried) | set(refused), []
-    if self._at is not None:
-        broken = self._is_broken(now_ms, link)
-        out = [self._tell(m, up and not broken, carried, asked) for m in self._ended(now_ms, broken)]
-        if broken: self._since = None
+    carried, asked, ended = set(carried) - set(refused), set(carried) | set(refused), []
+    broken = self._at is not None and self._is_broken(now_ms, link)
+    if self._at is not None: ended = [self._minute(m, up and not broken, carried, asked) for m in self._ended(now_ms, broken)]
+    out = self._sure(ended, up and not broken, now_ms if sure_ms is None else sure_ms)
+    if broken: self._since = None
     self._since = (now_ms if self._since is None else self._since) if up else None
     same = self._at is not None and self._at//MINUTE == now_ms//MINUTE
     self._carried = self._carried & carried if same else carried
@@ -100,12 +102,18 @@ def _ended(self:FeedMinutes, now_ms, broken): # minutes not told before; of a ti
     return [m for m in range(first, last + 1, MINUTE) if self._told is None or m > self._told]
 
 @patch
-def _tell(self:FeedMinutes, m, unbroken, carried, asked):
+def _minute(self:FeedMinutes, m, unbroken, carried, asked):
     seen = m == self._at//MINUTE*MINUTE # else nobody looked in it: a tape went by
     has = self._carried if seen else self._carried & carried
     wanted = self._asked if seen else self._asked | asked
     self._told = m
-    return encode_minute(FeedMinute(self.feed, m, unbroken and self._since is not None and self._since <= m, tuple(sorted(has)), tuple(sorted(wanted - has))))
+    return FeedMinute(self.feed, m, unbroken and self._since is not None and self._since <= m, tuple(sorted(has)), tuple(sorted(wanted - has)))
+
+@patch
+def _sure(self:FeedMinutes, ended, unbroken, sure_ms): # records; what may yet turn out to be mute is held
+    known = [m._replace(up=False) for m in self._held] + ended if not unbroken else [m for m in self._held + ended if not m.up or m.minute + MINUTE <= sure_ms]
+    self._held = [m for m in self._held + ended if m.up and m.minute + MINUTE > sure_ms] if unbroken else []
+    return [encode_minute(m) for m in known]
 
 # %% ../../nbs/03_ingest/07_minutes.ipynb #8a1d7abe
 def on_tape(settings:Settings) -> bool:
