@@ -68,7 +68,7 @@ class TradeStream:
         self._silence, self._max_size, self.horizon = silence, max_size, horizon or Horizon(clock)
         self._ws, self.stats, self.state, self.last_error = None, StreamStats(), 'idle', None # idle, connecting, open, away, finished
         self.last_frame_ms = self.last_ping_ms = self.last_trade_ms = self.opened_ms = None
-        self.last_trade_by_symbol = {}
+        self.last_trade_by_symbol, self.newest_by_symbol = {}, {} # when it came; the feed's own time of the newest; epoch ms
         self.listening = False # whether somebody waits for the next frame
         self._pinged, self._why = False, None # the feed pings; why the connection ends
 
@@ -135,7 +135,10 @@ def _trades(self:TradeStream, data, text, now):
     self.stats.messages += 1
     self.stats.trades += len(trades)
     if trades: self.last_trade_ms = now
-    for t in trades: self.last_trade_by_symbol[t.symbol] = now
+    by, newest = self.last_trade_by_symbol, self.newest_by_symbol
+    for t in trades:
+        by[t.symbol] = now
+        if t.t_ms > newest.get(t.symbol, 0): newest[t.symbol] = t.t_ms
     return TradeMessage(trades, now, self._refused(refused) if refused else ())
 
 # %% ../../nbs/02_feed/03_trades.ipynb #11222356
