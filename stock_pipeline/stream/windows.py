@@ -5,7 +5,7 @@
 # %% ../../nbs/05_stream/02_windows.ipynb #1f7e2fa4
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 import pandas as pd
 import pyarrow as pa
@@ -61,7 +61,8 @@ def bars_by_pandas(
 ) -> pd.DataFrame: # index symbol, basis, minute (epoch ms)
     "One-minute bars by plain pandas."
     t = ticks.assign(minute=ticks['event_time']//MINUTE*MINUTE, basis=ticks['source'].map({'websocket': 'trades', 'rest': 'quotes'}))
-    return pd.DataFrame({k: _bar_of(g) for k, g in t.groupby(_KEY)}).T.rename_axis(_KEY)
+    with localcontext(prec=60): # a square has up to 30 digits, the usual 28 would round it
+        return pd.DataFrame({k: _bar_of(g) for k, g in t.groupby(_KEY)}).T.rename_axis(_KEY)
 
 # %% ../../nbs/05_stream/02_windows.ipynb #a49147fb
 LENGTHS = 5, 15, 30 # minutes
