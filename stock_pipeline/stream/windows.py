@@ -69,6 +69,10 @@ LENGTHS = 5, 15, 30 # minutes
 
 def _quotient(a, b): return (a/b).quantize(Decimal('0.000001'), ROUND_HALF_UP) if b else None
 
+def _average_of(w):
+    with localcontext(prec=60):
+        return dict(mean=_quotient(sum(w['sum_price']), Decimal(sum(w['count']))), vwap=_quotient(sum(w['sum_pv']), sum(w['volume'])), count=sum(w['count']))
+
 def averages_by_pandas(
     bars:pd.DataFrame # from `bars_by_pandas`
 ) -> pd.DataFrame: # index symbol, basis, length (minutes), minute; columns mean, vwap, count
@@ -80,6 +84,5 @@ def averages_by_pandas(
             starts = minutes.searchsorted(minutes - n*MINUTE, side='right')
             for i, lo in enumerate(starts):
                 w = g.iloc[lo:i + 1]
-                out[symbol, basis, n, minutes[i]] = dict(mean=_quotient(sum(w['sum_price']), Decimal(sum(w['count']))),
-                    vwap=_quotient(sum(w['sum_pv']), sum(w['volume'])), count=sum(w['count']))
+                out[symbol, basis, n, minutes[i]] = _average_of(w)
     return pd.DataFrame(out).T.rename_axis(['symbol', 'basis', 'length', 'minute'])
