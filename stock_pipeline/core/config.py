@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(SecretStr('redis://localhost:6379/0'), description='Redis of a service that you start yourself, with the password if it has one. `up` starts one of its own and takes only the port from here.')
     cache_ttl: int = Field(300, ge=1, description='Seconds that a latest value lives in Redis.')
     retention_days: int = Field(30, ge=1, le=36500, description='Days of ticks that `stock-pipeline retention` keeps. Nothing is dropped unless that command runs, e.g. daily.')
+    disk_warning_mb: int = Field(2000, ge=0, description='Less free room than this on the disk, but at most a tenth of it, makes a warning.')
+    disk_limit_mb: int = Field(300, ge=0, description='Less free room than this is an error: the disk is as good as full.')
     dashboard_port: int = Field(8501, ge=1, le=65535, description='Port of the dashboard; the next free one is taken when it is busy.')
     replay_files: Annotated[tuple[str, ...], NoDecode] = Field((), description='Recorded day(s) to replay instead of a live feed, with commas between; set by `stock-pipeline replay`.')
     twin_seed: int = Field(7, ge=0, description='Seed of the simulated market.')
