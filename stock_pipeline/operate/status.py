@@ -12,6 +12,7 @@ from statistics import median
 import psutil
 
 from ..core.config import Settings
+from ..core.disk import read_disk
 from ..core.errors import PipelineError
 from .pipeline import fresh_beat, kept_settings
 from .process import family
@@ -68,7 +69,7 @@ def pipeline_status(
     names = 'name', 'state', 'address', 'pid', 'restarts', 'detail'
     services = [{k: o.get(k) for k in names} | ({'memory_mb': memory_mb(o['pid'])} if memory else {}) for o in state['services']]
     doc = dict(feed=settings.feed if settings else None, simulated=settings.feed == 'simulated' if settings else None, home=str(home), supervisor=state['supervisor'],
-        services=services, **NO_FIGURES, unknown_symbols=[], healthy=False, problem='')
+        services=services, **NO_FIGURES, disk=None, unknown_symbols=[], healthy=False, problem='')
     if not settings or not services: return {**doc, 'problem': f'Nothing runs in {home}; start it with: stock-pipeline up'}
     ill = [f"{o['name']} is {o['state']}" for o in services if o['state'] not in ('running', 'finished')]
     if state['supervisor'] is None: return {**doc, 'problem': 'No supervisor; `stock-pipeline up` starts it again, `stock-pipeline down` ends what is left'}
@@ -77,6 +78,7 @@ def pipeline_status(
     except PipelineError as e: ill.append(str(e))
     finally:
         if reader is None: mine.close()
-    beat = fresh_beat(home/'run'/'producer.json')
+    beat, disk = fresh_beat(home/'run'/'producer.json'), read_disk(home, settings.disk_warning_mb, settings.disk_limit_mb)
     if not beat: ill.append('the producer has no heartbeat')
-    return {**doc, 'unknown_symbols': (beat or {}).get('unknown_symbols', []), 'problem': '; '.join(ill), 'healthy': not ill}
+    if disk and disk.state == 'full': ill.append(f'The disk is full: {disk.text}. Make room, or move STOCK_PIPELINE_HOME to another disk')
+    return {**doc, 'disk': disk and disk._asdict(), 'unknown_symbols': (beat or {}).get('unknown_symbols', []), 'problem': '; '.join(ill), 'healthy': not ill}

@@ -17,9 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.config import Settings
+from ..core.disk import DiskWatch
 from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError
 from .artifacts import fetch_artifacts, missing_artifacts
 from .java import find_java, java_home
+from .postgres_server import folder_elsewhere
 from .pipeline import connector_jars, fresh_beat, keep_settings, pipeline_specs, settings_env
 from .run import in_words
 from .servers import Stack, home_lock
@@ -91,6 +93,7 @@ def status_table(
     figures = [f"{_figure(doc['ticks_stored'])} ticks stored", *([f'{rate:,.0f}/s'] if rate is not None else []), f'newest {_figure(age and round(age, 1), " s")} ago',
         f"latency p50 {_figure(lat['p50'], ' ms')}, p99 {_figure(lat['p99'], ' ms')}", f"{_figure(doc['dead_letters'])} dead letters", f"{sum(o.get('memory_mb') or 0 for o in doc['services'])/1024:.2f} GB"]
     if doc['services']: parts.append(Text(' · '.join(figures)))
+    if (disk := doc.get('disk')) and disk['state'] != 'ok': parts.append(Text(disk['text'], 'red' if disk['state'] == 'full' else 'yellow'))
     if doc['problem']: parts.append(Text(in_words(doc['problem']), 'red' if doc['supervisor'] else 'yellow'))
     return Group(*parts)
 
@@ -156,11 +159,14 @@ MEMORY_EVERY = 10 # s; it is measured process by process
 def _turns(boss, settings, until_done, every):
     "A status at each turn, with the rate, until told to stop; ends by itself when a replay is done."
     before, measured, known = None, 0.0, {}
+    home = settings.stock_pipeline_home
+    watch = DiskWatch([home, folder_elsewhere(home), settings.checkpoint], settings.disk_warning_mb, settings.disk_limit_mb, home/'run'/'disk.json')
     with closing(Reader(settings.postgres_dsn(role='reader'))) as reader:
         while not boss.stopping.wait(every):
             now = time.monotonic()
             due = now > measured + MEMORY_EVERY
-            doc = pipeline_status(settings.stock_pipeline_home, memory=due, reader=reader)
+            watch.step()
+            doc = pipeline_status(home, memory=due, reader=reader)
             if due: measured, known = now, {o['name']: o['memory_mb'] for o in doc['services']}
             for o in doc['services']: o['memory_mb'] = known.get(o['name'])
             stored = doc['ticks_stored']
@@ -168,7 +174,7 @@ def _turns(boss, settings, until_done, every):
             before = now, stored
             yield doc, rate
             if until_done and replay_stored(settings, reader):
-                yield pipeline_status(settings.stock_pipeline_home, reader=reader), None # the last figures
+                yield pipeline_status(home, reader=reader), None # the last figures
                 return
 
 # %% ../../nbs/08_operate/13_up.ipynb #6a4bd168
@@ -176,6 +182,9 @@ def _announce(doc, console, start, said):
     "Say once that a first price is there, that all is healthy, and which symbols the feed does not know."
     for symbol in set(doc['unknown_symbols']) - said:
         said.add(symbol); console.print(f'[yellow]The feed does not know {symbol}; the others go on. Check STOCK_SYMBOLS[/]')
+    disk = doc.get('disk') or {'state': 'ok'}
+    if disk['state'] != 'ok' and disk['state'] not in said: said.add(disk['state']); console.print(f"[{'red' if disk['state'] == 'full' else 'yellow'}]{disk['text']}[/]", soft_wrap=True)
+    elif disk['state'] == 'ok': said -= {'tight', 'full'} # said again when it comes again
     age = doc['newest_tick_age_s']
     if age is not None and age < time.monotonic() - start and 'price' not in said: # newer than this start
         said.add('price'); console.print(f'First price stored {time.monotonic() - start:.1f} s after the start')

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import streamlit as st
 
 from ..core.config import Settings
+from ..core.disk import Disk, read_disk
 from ..core.errors import StoreError
-from .measures import (Background, BrokerProbe, batch_measure, broker_measure, cache_measure, database_measure,
+from .measures import (Background, BrokerProbe, Measure, batch_measure, broker_measure, cache_measure, database_measure,
     feed_measure, lag_of, ping_ms, read_ends, read_heartbeat)
 from .views import Quoted, ago, feed_clock, market_session, newest_of
 from ..store import progress # its queries become methods of Reader
@@ -20,7 +21,7 @@ from ..store.cache import LatestCache
 from ..store.reader import Reader
 
 # %% auto #0
-__all__ = ['REFRESH_S', 'Page', 'open_page', 'Look', 'quiet_limit', 'look', 'measures', 'explain', 'cannot_read']
+__all__ = ['REFRESH_S', 'Page', 'open_page', 'Look', 'quiet_limit', 'look', 'measures', 'disk_measures', 'explain', 'cannot_read']
 
 # %% ../../nbs/07_serve/05_page.ipynb #a1c9f888
 REFRESH_S = 3 # seconds between two refreshes of what moves
@@ -101,7 +102,15 @@ def measures(page:Page, now:Look) -> list:
     held = sum(q.source == 'cache' for q in now.quotes)
     closed = now.session == 'closed' or s.feed == 'replay' and bool(beat) and bool(beat.facts.get('replay_done'))
     return [feed_measure(beat, now.received_s, quiet_limit(s), closed), broker_measure(ends.value, ends.error, offsets, ends.age_s),
-        batch_measure(batches, now.now_ms, lag), database_measure(reader.last_ms, totals, error), cache_measure(ping_ms(page.cache), held, len(now.symbols))]
+        batch_measure(batches, now.now_ms, lag), database_measure(reader.last_ms, totals, error), cache_measure(ping_ms(page.cache), held, len(now.symbols)),
+        *disk_measures(read_disk(s.stock_pipeline_home, s.disk_warning_mb, s.disk_limit_mb))]
+
+def disk_measures(
+    disk:Disk|None, # None: it could not be measured
+) -> list[Measure]: # empty while there is room
+    "The disk stands on the strip when it is about to be full."
+    if disk is None or disk.state == 'ok': return []
+    return [Measure('Disk', 'down' if disk.state == 'full' else 'slow', f'{disk.free_mb:,} MB free', disk.text, 'measured on this machine', 0)]
 
 # %% ../../nbs/07_serve/05_page.ipynb #49f7f2f7
 def explain(page:Page, now:Look) -> bool: # True: there is something to show
