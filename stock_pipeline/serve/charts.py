@@ -15,8 +15,8 @@ from .views import DASH, money, new_york, number, percent, with_gaps
 from ..store.reader import BAR_COLUMNS, Stats
 
 # %% auto #0
-__all__ = ['PALETTE', 'colours', 'wall_clock', 'closed_hours', 'price_line', 'average_line', 'price_figure', 'spread_labels',
-           'compare_figure', 'spread_figure']
+__all__ = ['PALETTE', 'colours', 'wall_clock', 'closed_hours', 'price_line', 'shade_spans', 'average_line', 'price_figure',
+           'spread_labels', 'compare_figure', 'spread_figure']
 
 # %% ../../nbs/07_serve/02_charts.ipynb #e569048c
 PALETTE = ('#2f81f7', '#f0883e', '#3fb950', '#bc6ff1', '#e5534b', '#39c5cf', '#d4a72c', '#f778ba', '#7d8590', '#a5d66f')
@@ -79,9 +79,16 @@ def _style(fig, start_ms, end_ms, revision, height):
         legend=dict(orientation='h', y=1, yanchor='bottom', x=0), dragmode='zoom', hoverlabel=dict(namelength=-1))
     return fig
 
-def _shade(fig, start_ms, end_ms):
-    for a, b in closed_hours(start_ms, end_ms):
-        fig.add_vrect(x0=_naive(a), x1=_naive(b), fillcolor='rgba(128,128,128,0.10)', line_width=0, layer='below', row='all', col=1)
+def shade_spans(
+    fig:go.Figure, # made of panels
+    spans:list, # (start, end), epoch ms
+    colour:str # with its opacity
+) -> go.Figure: # the same
+    "Mark spans of time behind the lines of all panels."
+    for a, b in spans: fig.add_vrect(x0=_naive(a), x1=_naive(b), fillcolor=colour, line_width=0, layer='below', row='all', col=1)
+    return fig
+
+def _shade(fig, start_ms, end_ms): shade_spans(fig, closed_hours(start_ms, end_ms), 'rgba(128,128,128,0.10)')
 
 def average_line(
     df:pd.DataFrame, # averages of one symbol, see `Reader.averages`
