@@ -18,7 +18,7 @@ from . import writer
 from .migrations import connect, transaction
 
 # %% auto #0
-__all__ = ['log', 'Tally', 'MOST_KEY', 'Letter', 'letters_of', 'since_moment', 'Wanted', 'find_letters', 'tally_letters',
+__all__ = ['log', 'Tally', 'TALLY', 'MOST_KEY', 'Letter', 'letters_of', 'since_moment', 'Wanted', 'find_letters', 'tally_letters',
            'dead_letter_topic', 'copy_of', 'uncopied', 'mark_copied', 'copy_producer', 'DeadLetterCopier',
            'stored_among', 'reached', 'reason_at', 'mark_replayed']
 
@@ -98,11 +98,13 @@ def find_letters(cur,
 # %% ../../nbs/04_store/07_dead_letters.ipynb #39835948
 Tally = namedtuple('Tally', 'reason stage count replayed waiting oldest newest') # waiting: not copied yet
 
+TALLY = '''SELECT reason, stage, count(*), count(replayed_at), count(*) - count(copied_at), min(created_at), max(created_at)
+    FROM dead_letters GROUP BY reason, stage ORDER BY 3 DESC, 1, 2'''
+
 def tally_letters(cur, wanted:Wanted=Wanted()) -> list[Tally]: # most frequent first
     "How many for which reason."
     where, params = _where(wanted)
-    cur.execute(f'''SELECT reason, stage, count(*), count(replayed_at), count(*) - count(copied_at), min(created_at), max(created_at)
-        FROM dead_letters {where} GROUP BY reason, stage ORDER BY 3 DESC, 1, 2''', params)
+    cur.execute(TALLY.replace('dead_letters', f'dead_letters {where}'), params)
     return [Tally(*r) for r in cur.fetchall()]
 
 # %% ../../nbs/04_store/07_dead_letters.ipynb #be6d3f70
