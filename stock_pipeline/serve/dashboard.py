@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pandas as pd, streamlit as st
@@ -15,6 +16,7 @@ from ..core.errors import ConfigError, StoreError
 from .cards import CARD_STYLE, STYLE, cards_html, header_html, strip_html
 from .charts import colours, compare_figure, price_figure, shade_spans, spread_figure
 from .coverage import coverage, down_spans
+from .letters import letter_frame, tally_frame
 from .page import Look, Page, REFRESH_S, cannot_read, explain, look, measures, open_page
 from .steady import load_plotly, steady_chart
 from .views import ago, card, iso_utc, market_day, new_york, number, stats_table, tick_table, to_csv
@@ -205,8 +207,11 @@ def counts(page:Page):
     with st.expander(f'Micro-batches ({len(batches)} newest)', key='batches_open'):
         if batches: st.dataframe(pd.DataFrame([{'Batch': b.batch_id, 'Finished': new_york(b.finished_at), 'Records': b.rows, 'Duration, ms': b.duration_ms, 'Latency p50, ms': b.p50_ms, 'Latency p99, ms': b.p99_ms} for b in batches]), hide_index=True, key='batches')
     with st.expander(f'Dead letters ({number(totals.dead_letter)})', key='dead_open'):
-        letters = page.reader.dead_letters()
-        if len(letters): st.dataframe(letters, hide_index=True, key='dead_letters')
+        now, tallies = datetime.now(timezone.utc), page.reader.dead_letter_tally()
+        if tallies:
+            st.dataframe(tally_frame(tallies, now), hide_index=True, key='dead_reasons')
+            st.dataframe(letter_frame(page.reader.dead_letters(), now), hide_index=True, key='dead_letters')
+            st.caption('The newest · source: PostgreSQL dead_letters · all of one, and sending it again: `stock-pipeline dead-letters show|replay`')
 
 # %% ../../nbs/07_serve/07_dashboard.ipynb #cd3b96c4
 TABS = {'Overview': overview, 'Charts': charts, 'Data Table': table, 'Analytics': analytics, 'Coverage': coverage}
