@@ -158,6 +158,7 @@ def unknown_symbol(symbol:str) -> UnknownSymbolError:
 
 _NAMES = dict(c='price', h='high', l='low', o='open', pc='previous_close', d='change', dp='percent_change')
 _PRICES = ('c', 'h', 'l', 'o', 'pc')
+_NOTHING = Decimal('0.0000005') # rounds to nothing
 
 def parse_quote(
     symbol:str,
@@ -168,7 +169,7 @@ def parse_quote(
     doc, t_ms = _object(doc), _millis(doc if isinstance(doc, dict) else {}, 't')
     n = {k: _number(doc, k, name) for k, name in _NAMES.items()}
     if t_ms == 0 and not any(n.values()): raise unknown_symbol(symbol)
-    odd = [k for k in _PRICES if n[k] is not None and n[k] <= 0]
+    odd = [k for k in _PRICES if n[k] is not None and n[k] <= _NOTHING]
     if n['c'] is None: raise _odd('price_not_a_number', f'quote of {symbol}: no price in c', symbol=symbol)
     if odd: raise _odd(f'{_NAMES[odd[0]]}_not_positive', f'quote of {symbol}: no price in {", ".join(odd)}', symbol=symbol)
     if t_ms == 0: raise _odd('time_out_of_range', f'quote of {symbol}: t is 0', symbol=symbol)

@@ -6,18 +6,23 @@
 from __future__ import annotations
 
 import asyncio, json, logging, os, time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..core.config import Settings
-from ..core.errors import FeedAccessError, FeedAuthError, FeedError, PipelineError, RecordError, UnknownSymbolError
+from ..core.errors import PipelineError, RecordError
 from ..core.records import encode_rejection, encode_tick
 from ..feed.answers import Quote
 from ..feed.messages import Refusal, TradeMessage
 from .identity import IdentityCounts, QuoteIdentity, TradeIdentity
+from .jumps import Jumps
+from .liveness import Limits
+from .polling import Poller
 from .ticks import quote_tick, sequence_from, trade_tick
+from .watch import Watch, clocks
 
 # %% auto #0
-__all__ = ['log', 'ASK_AGAIN_MS', 'SILENT_MS', 'write_heartbeat', 'Follower']
+__all__ = ['log', 'write_heartbeat', 'Follower']
 
 # %% ../../nbs/03_ingest/05_follower.ipynb #19860c88
 log = logging.getLogger(__name__)
@@ -44,21 +49,27 @@ class Follower:
     def __init__(self,
         settings:Settings,
         delivery, # `Delivery`, or its like
-        client=None, # `FinnhubClient`; None: no polling
+        client=None, # `FinnhubClient`; for polling, and for the question whether a silent stream is mute
         stream=None, # `TradeStream`; None: polling alone
         symbols:tuple[str, ...]|None=None, # default: those of the settings
         watch=(), # coroutine functions that run beside it; what they raise ends it
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
         sleep=asyncio.sleep,
+        in_session:Callable[[], bool]=lambda: True, # whether the market trades now
+        limits:Limits=Limits(), # of silence
     ):
-        self.settings, self.delivery, self.client, self.stream, self.watch, self._clock, self._sleep = settings, delivery, client, stream, watch, clock, sleep
+        self.settings, self.delivery, self.client, self.stream, self.beside, self._clock = settings, delivery, client, stream, watch, clock
         self.symbols, self.feed = symbols or settings.stock_symbols, settings.feed
         self.counts = IdentityCounts()
         self._trades, self._quotes = TradeIdentity(counts=self.counts), QuoteIdentity(self.counts)
         self._position = sequence_from(self.feed, clock())
-        self.unknown, self.rejected, self.last_event_time, self.replay_done = {}, 0, None, False # unknown: symbol → when to ask again, ms
-        self.state, self.error, self._poll_failed = 'starting', None, False
+        self.rejected, self.last_event_time, self.replay_done, self.jumps = 0, None, False, Jumps()
+        self.state, self.error, self.poller, self.watch = 'starting', None, None, None
+        if client is not None: self.poller = Poller(client, self.symbols, self.on_quote, lambda r: self.reject(r, self._clock()), self._note, self._saved, clock, sleep)
+        if client is not None and stream is not None and self.feed != 'replay': self.watch = Watch(stream, self.confirm, in_session, self.poller.unknown, limits, now_ms=clock)
         self.heartbeat = settings.stock_pipeline_home/'run'/'producer.json'
+
+    def _note(self, words): self.error = words
 
 # %% ../../nbs/03_ingest/05_follower.ipynb #e226ee62
 from fastcore.basics import patch
@@ -81,6 +92,7 @@ def on_message(self:Follower, m:TradeMessage):
     for trade, occurrence in self._trades.accept(m):
         try: tick = trade_tick(trade, occurrence, feed, at, next(self._position))
         except RecordError as e: self.reject(Refusal(e.reason, e.detail, json.dumps(dict(zip(('s', 'p', 't', 'v', 'c'), trade)), default=str).encode()), at); continue
+        self.jumps.see(trade.symbol, tick.price, trade.t_ms)
         put(trade.symbol.encode(), encode_tick(tick))
         if trade.t_ms > last: last = trade.t_ms
     self.last_event_time = last or None
@@ -89,66 +101,43 @@ def on_message(self:Follower, m:TradeMessage):
 def on_quote(self:Follower, quote:Quote) -> bool: # False when it is the same quote as before
     "Send a quote, if it is new."
     if not self._quotes.accept(quote): return False
-    tick = quote_tick(quote, self.feed, self._clock(), next(self._position))
+    at = self._clock() if self.feed != 'finnhub' else max(self._clock(), quote.t_ms) # its time was judged; a clock that lags must not make it come from the future
+    tick = quote_tick(quote, self.feed, at, next(self._position))
+    self.jumps.see(f'{quote.symbol} (quotes)', tick.price, quote.t_ms)
+    if self.watch: self.watch.live.quoted(quote.symbol, quote.t_ms, time.monotonic())
     self.delivery.put(quote.symbol.encode(), encode_tick(tick))
     self.last_event_time = max(self.last_event_time or 0, quote.t_ms)
     return True
 
 # %% ../../nbs/03_ingest/05_follower.ipynb #944656f1
-ASK_AGAIN_MS = 3_600_000 # an unknown symbol may be listed one day
+@patch
+async def _saved(self:Follower): # after each quote
+    if self.delivery.spool is not None: self.delivery.spool.commit() # on disk before anything is waited for: the feed gives a quote once
+    await self.delivery.room()
 
 @patch
 async def fetch(self:Follower, symbol:str) -> Quote|None: # a new quote
     "Poll one symbol; reports what goes wrong; raises `FeedAuthError`."
-    try: quote = await self.client.quote(symbol)
-    except FeedAuthError: raise
-    except (UnknownSymbolError, FeedAccessError) as e:
-        if symbol not in self.unknown: log.error('%s: %s', symbol, e)
-        self.unknown[symbol], self.error = self._clock() + ASK_AGAIN_MS, f'{symbol}: {e}'
-    except FeedError as e:
-        self._poll_failed, self.error = True, str(e)
-        log.warning('No quote of %s: %s', symbol, e)
-    else:
-        self._poll_failed = False
-        self.unknown.pop(symbol, None)
-        try: return quote if self.on_quote(quote) else None
-        except RecordError as e: log.warning('The quote of %s is no tick: %s', symbol, e)
+    return await self.poller.fetch(symbol)
 
-# %% ../../nbs/03_ingest/05_follower.ipynb #14916f10
-@patch
-async def fetch_round(self:Follower,
-    delay:float, # seconds between two symbols
-) -> list[Quote]: # the new ones
-    "Poll all symbols once."
-    fresh, due = [], [s for s in self.symbols if self.unknown.get(s, 0) <= self._clock()]
-    for i, s in enumerate(due):
-        if i and delay: await self._sleep(delay)
-        if (quote := await self.fetch(s)) is not None: fresh.append(quote)
-        if self.delivery.spool is not None: self.delivery.spool.commit() # on disk before anything is waited for: the feed gives a quote once
-        await self.delivery.room()
-    return fresh
-
-# %% ../../nbs/03_ingest/05_follower.ipynb #f19d7697
-SILENT_MS = 120_000 # two minutes
+@patch(as_prop=True)
+def polls(self:Follower) -> bool:
+    "Whether quotes become ticks."
+    return self.client is not None and self.settings.transport != 'websocket'
 
 @patch
-async def _check_stream(self:Follower, fresh):
-    stream, now = self.stream, self._clock()
-    if stream is None or stream.state != 'open' or not fresh: return
-    heard = max(stream.last_trade_ms or 0, stream.opened_ms or 0)
-    if now - heard > SILENT_MS and any(q.t_ms > heard for q in fresh): await stream.reconnect(f'prices move, but no trade came for {(now - heard)/1000:.0f} s')
+async def confirm(self:Follower, symbol:str) -> int|None: # epoch ms; None: it cannot be had
+    "The time of a symbol's quote."
+    quote = await self.poller.ask(symbol)
+    if quote is not None and self.polls: self.on_quote(quote)
+    return quote and quote.t_ms
 
-# %% ../../nbs/03_ingest/05_follower.ipynb #f7d4342a
 @patch
 async def poll(self:Follower):
     "Poll for ever."
-    s, first = self.settings, self.stream is not None
-    while True:
-        start = time.monotonic()
-        await self._check_stream(await self.fetch_round(0 if first else s.symbol_delay))
-        first = False
-        await self._sleep(max(s.fetch_interval - (time.monotonic() - start), .05))
+    await self.poller.run(self.settings.fetch_interval, self.settings.symbol_delay, hurry=self.stream is not None)
 
+# %% ../../nbs/03_ingest/05_follower.ipynb #14916f10
 @patch
 async def follow(self:Follower):
     "Take the trades of the stream, to the end of a replay."
@@ -168,8 +157,8 @@ def condition(self:Follower) -> str: # starting, running, feed away, broker away
     if self.state != 'running': return self.state
     if self.delivery.stalled: return 'broker away'
     if self.replay_done: return 'replay finished'
-    streaming = self.stream is not None and self.stream.state == 'open'
-    polling = self.client is not None and not self._poll_failed
+    streaming = self.stream is not None and self.stream.state == 'open' and not (self.watch and self.watch.live.mute)
+    polling = self.polls and not self.poller.failed
     return 'running' if streaming or polling else 'feed away'
 
 @patch
@@ -177,12 +166,14 @@ def facts(self:Follower) -> dict: # content of the heartbeat
     "What the health page needs to know."
     d, s, c = self.delivery, self.stream, self.counts
     stats = s.stats.as_dict() if s is not None else {}
+    silence = clocks(s, self._clock(), self.watch) if s is not None else {}
     return dict(feed=self.feed, transport=self.settings.transport, state=self.condition(), at_ms=self._clock(), pid=os.getpid(), ticks_sent=d.delivered, ticks_waiting=d.pending,
         last_tick_event_time=self.last_event_time, last_send_ms=d.last_ack_ms, duplicates_suppressed=c.duplicates_suppressed, ambiguous=c.ambiguous,
-        quotes_unchanged=c.quotes_unchanged, rejected=self.rejected, reconnects=stats.get('reconnects', 0), stream=stats,
+        quotes_unchanged=c.quotes_unchanged, rejected=self.rejected, reconnects=stats.get('reconnects', 0), reconnects_by=stats.get('reconnects_by', {}), stream=stats,
+        jumps=dict(count=self.jumps.count, last=list(self.jumps.last)), **silence,
         stream_state=s.state if s is not None else None, last_ping_ms=s and s.last_ping_ms, last_trade_ms=s and s.last_trade_ms,
         last_trade_by_symbol=dict(s.last_trade_by_symbol) if s is not None else {}, rest_calls=self.client.calls if self.client else 0,
-        symbols=list(self.symbols), unknown_symbols=list(self.unknown), replay_done=self.replay_done, resent=d.resent, broker_clients=d.clients,
+        symbols=list(self.symbols), unknown_symbols=list(self.poller.unknown) if self.poller else [], replay_done=self.replay_done, resent=d.resent, broker_clients=d.clients,
         errors=self.error or (s.last_error if s is not None else None) or d.last_error)
 
 @patch
@@ -217,9 +208,10 @@ def _jobs(self:Follower):
     yield self._deliver()
     yield self._upkeep()
     yield self._pulse()
-    for job in self.watch: yield job()
+    for job in self.beside: yield job()
     if self.stream is not None: yield self.follow()
-    if self.client is not None: yield self.poll()
+    if self.polls: yield self.poll()
+    if self.watch is not None: yield self.watch.run()
 
 # %% ../../nbs/03_ingest/05_follower.ipynb #62643811
 @patch

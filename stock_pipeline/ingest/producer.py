@@ -5,17 +5,19 @@
 # %% ../../nbs/03_ingest/06_producer.ipynb #9089b15a
 from __future__ import annotations
 
-import asyncio, logging, os
+import asyncio, logging, os, time
 from contextlib import AsyncExitStack
 
 from ..core.config import Settings
 from ..core.errors import ConfigError, PipelineError
+from ..core.sessions import Session, session_at
 from ..feed.budget import TokenBucket
 from ..feed.finnhub import FinnhubClient
 from ..feed.messages import Horizon
 from ..feed.trades import TradeStream
 from .delivery import Delivery
 from .follower import Follower, write_heartbeat
+from .liveness import Limits
 from .spool import Spool
 
 # %% auto #0
@@ -50,12 +52,18 @@ async def _parts(settings, stack): # the follower's arguments
     if settings.feed != 'finnhub':
         twin, symbols = await _embedded(settings, stack)
         key, url, ws_url = twin.key, twin.url, twin.ws_url
-    horizon = Horizon(None) if settings.feed == 'replay' else Horizon(twin.clock.now_ms) if twin else None # a recorded day has its own time
+    horizon = Horizon(None) if settings.feed == 'replay' else Horizon(twin.clock.now_ms) if twin else Horizon() # a recorded day has its own time
     streaming = settings.transport != 'rest'
-    polling = settings.transport != 'websocket' and not (settings.feed == 'replay' and streaming) # a recorded day holds what it holds
-    client = await stack.enter_async_context(FinnhubClient(key, url, TokenBucket(settings.rate_limit))) if polling else None
-    return dict(client=client, stream=TradeStream(key, ws_url, symbols, horizon=horizon) if streaming else None, symbols=symbols, watch=[lambda: _watch(twin)] if twin else ())
+    asking = not (settings.feed == 'replay' and streaming) # a recorded day holds what it holds
+    client = await stack.enter_async_context(FinnhubClient(key, url, TokenBucket(settings.rate_limit), horizon=horizon)) if asking else None
+    return dict(client=client, stream=TradeStream(key, ws_url, symbols, horizon=horizon) if streaming else None, symbols=symbols, watch=[lambda: _watch(twin)] if twin else (),
+        in_session=_hours(twin), limits=Limits().faster(min(1, settings.twin_speed or 1)) if twin else Limits())
 
+def _hours(twin): # () -> whether the market trades now
+    if twin is None: return lambda: session_at(time.time_ns()//1_000_000) != Session.CLOSED
+    return lambda: twin.market.session(twin.clock.now_ms()) != Session.CLOSED
+
+# %% ../../nbs/03_ingest/06_producer.ipynb #3c4aa6d4
 async def run_producer(
     settings:Settings,
     stop:asyncio.Event, # set it to end in peace
