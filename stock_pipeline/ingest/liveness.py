@@ -60,7 +60,7 @@ class Liveness:
         self.limits, self.pulses = limits, {s: Pulse(since=now, ask_at=now + limits.symbol_s) for s in symbols}
         self.state = 'starting' # live, silent, quiet, unconfirmed, mute, or why it is excused
         self.fruitless = 0 # reconnects for muteness since the last trade
-        self.mute_since = None # begin of a silence that was found to be muteness
+        self.sure_at = now # until then the feed was surely alive: a trade, a quote that was not newer, a closed market
         self._since = self._opened = now
         self._ask_at, self._symbol_at, self._rank, self._newer = now, now, 0, None # _newer: (symbol, decided at)
 
@@ -85,7 +85,7 @@ def heard(self:Liveness,
     at:float, # when it came
 ):
     "A trade came."
-    self._since, self._newer, self._rank, self.fruitless, self.mute_since, self.state = max(at, self._since), None, 0, 0, None, 'live'
+    self._since, self._newer, self._rank, self.fruitless, self.sure_at, self.state = max(at, self._since), None, 0, 0, max(at, self.sure_at), 'live'
     if (p := self.pulses.get(symbol)) is None: return
     gap = max(0., at - p.since)
     p.usual_s = gap if p.usual_s is None else p.usual_s + .2*(gap - p.usual_s)
@@ -109,7 +109,7 @@ def excused(self:Liveness,
     "Silence up to now means nothing."
     self._silence_begins(now, why)
     if closed:
-        self.fruitless, self.mute_since = 0, None
+        self.fruitless, self.sure_at = 0, now
         for p in self.pulses.values(): p.t_ms = None
 
 @patch
@@ -139,7 +139,6 @@ def _feed_step(self:Liveness, now, skip):
     if self._newer:
         symbol, decided_at = self._newer
         if now < decided_at: return
-        self.mute_since = self._since if self.mute_since is None else self.mute_since
         self.fruitless, self._newer, self.state = self.fruitless + 1, None, 'mute'
         self._since = self._ask_at = now
         return Step('reconnect', symbol, 'feed', f'{symbol} was traded, but no trade came for {silent:.0f} s')
@@ -154,7 +153,7 @@ def _feed_answer(self:Liveness, p, symbol, t_ms, now):
     if t_ms is None: self._ask_at, self.state = now + self.limits.failed_s, 'mute' if self.mute else 'unconfirmed'
     elif p.t_ms is None: p.t_ms = t_ms
     elif t_ms > p.t_ms: self._newer = symbol, now + self.limits.grace_s
-    else: self._rank, self.state, self.fruitless, self.mute_since = self._rank + 1, 'quiet', 0, None
+    else: self._rank, self.state, self.fruitless, self.sure_at = self._rank + 1, 'quiet', 0, now
 
 # %% ../../nbs/03_ingest/08_liveness.ipynb #caad3f3c
 @patch

@@ -40,6 +40,11 @@ class Watch:
                 self._seen[s] = at
                 self.live.heard(s, stream.newest_by_symbol[s], min(now, now - (now_ms - at)/1000) if at <= now_ms else now)
 
+    @property
+    def sure_ms(self) -> int: # epoch ms
+        "Until when the feed was surely alive."
+        return self._now_ms() - round(1000*(self._clock() - self.live.sure_at))
+
     def __repr__(self): return f'Watch({self.live.state}, {self.asked} quotes asked)'
 
 # %% ../../nbs/03_ingest/09_watch.ipynb #79b1a3de
