@@ -85,7 +85,10 @@ def shade_spans(
     colour:str # with its opacity
 ) -> go.Figure: # the same
     "Mark spans of time behind the lines of all panels."
-    for a, b in spans: fig.add_vrect(x0=_naive(a), x1=_naive(b), fillcolor=colour, line_width=0, layer='below', row='all', col=1)
+    x = (fig.data[-1].xaxis if fig.data else None) or 'x' # the axis that the lines are drawn on
+    panels = [f'y{o[5:]} domain' for o in fig.layout if o.startswith('yaxis')]
+    for a, b in spans:
+        for y in panels: fig.add_shape(type='rect', x0=_naive(a), x1=_naive(b), xref=x, y0=0, y1=1, yref=y, fillcolor=colour, line_width=0, layer='below')
     return fig
 
 def _shade(fig, start_ms, end_ms): shade_spans(fig, closed_hours(start_ms, end_ms), 'rgba(128,128,128,0.10)')
@@ -118,8 +121,8 @@ def price_figure(
         if averages is not None:
             fig.add_trace(average_line(averages[averages.symbol == s], s, length).update(showlegend=i == 1), row=i, col=1)
         fig.update_yaxes(title_text=f'{s}, USD', tickformat=',', automargin=True, row=i, col=1)
-    if shade: _shade(fig, start_ms, end_ms)
     if len(symbols) > 1: fig.update_traces(xaxis=f'x{len(symbols)}') # one axis for all panels: the hover box reads them together
+    if shade: _shade(fig, start_ms, end_ms)
     fig.update_xaxes(title_text=f'New York time ({new_york(end_ms, "").strip()})', row=max(1, len(symbols)), col=1)
     return _style(fig, start_ms, end_ms, f'price {symbols} {(end_ms - start_ms)//3_600_000}', 420 if len(symbols) < 2 else 90 + 190*len(symbols)).update_layout(margin_t=36 if averages is not None else 12)
 

@@ -23,8 +23,8 @@ __all__ = ['COLOURS', 'HEIGHTS', 'MEANINGS', 'COVERAGE_STYLE', 'MOST', 'runs', '
            'day_window', 'day_name', 'legend_html', 'strips_html', 'coverage', 'show_day']
 
 # %% ../../nbs/07_serve/08_coverage.ipynb #77eceaa8
-COLOURS = {'T': '#0a6ebd', 'Q': '#8cc5ee', 'D': '#d55e00', 'C': '#9aa1aa', 'N': '#4d545c'}
-HEIGHTS = {'T': 24, 'Q': 11, 'D': 24, 'C': 3, 'N': 11} # of 24
+COLOURS = {'T': '#0a6ebd', 'Q': '#8cc5ee', 'D': '#d55e00', 'C': '#9aa1aa', 'N': '#596069'}
+HEIGHTS = {'T': 24, 'Q': 11, 'D': 24, 'C': 4, 'N': 7} # of 24
 MEANINGS = {'T': 'a tick is stored', 'Q': 'the feed was heard all through, and nobody traded', 'D': 'the feed was not heard all through',
     'C': 'by the calendar of the exchange', 'N': 'the feed refused the symbol, or nobody had asked for it'}
 
@@ -40,15 +40,16 @@ def runs(
         at += n
     return out
 
-_HATCH = '<defs><pattern id="h" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0v6" stroke="#fff" stroke-width="2.6" stroke-opacity=".55"/></pattern></defs>'
+_TEXTURES = ('<defs><pattern id="D" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0v6" stroke="#fff" stroke-width="2.6" stroke-opacity=".55"/></pattern>'
+    '<pattern id="N" width="8" height="8" patternUnits="userSpaceOnUse"><path d="M0 4h4" stroke="#fff" stroke-width="8" stroke-opacity=".5"/></pattern></defs>')
 
 def strip_svg(
     states:str
 ) -> str:
     "The minutes as a drawing, one unit wide each and 24 high."
     paths = {k: ''.join(f'M{x} {24 - HEIGHTS[k]}h{n}V24h-{n}z' for letter, x, n in runs(states) if letter == k) for k in COLOURS}
-    drawn = ''.join(f'<path d="{d}" fill="{COLOURS[k]}"/>' + (f'<path d="{d}" fill="url(#h)"/>' if k == 'D' else '') for k, d in paths.items() if d)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {max(1, len(states))} 24" preserveAspectRatio="none">{_HATCH if paths["D"] else ""}{drawn}</svg>'
+    drawn = ''.join(f'<path d="{d}" fill="{COLOURS[k]}"/>' + (f'<path d="{d}" fill="url(#{k})"/>' if k in 'DN' else '') for k, d in paths.items() if d)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {max(1, len(states))} 24" preserveAspectRatio="none">{_TEXTURES if "url" in drawn else ""}{drawn}</svg>'
 
 # %% ../../nbs/07_serve/08_coverage.ipynb #95ec1e79
 def shares(
@@ -61,7 +62,7 @@ def shares(
 def heard_share(
     states:str
 ) -> float|None: # per cent; None: the market was closed, or the symbol not carried
-    "How much of the open time in which a symbol was carried was heard."
+    "How much of the open time in which the symbol was carried was heard."
     t = tally(states)
     heard, all_ = t['traded'] + t['quiet'], t['traded'] + t['quiet'] + t['feed down']
     return 100*heard/all_ if all_ else None
@@ -127,7 +128,7 @@ def strips_html(
     def strip(o):
         share, numbers = heard_share(o.states), shares(o.states)
         return (f'<b>{escape(o.symbol)}</b>{_img(strip_svg(o.states[(start - lo)//MINUTE:(end - lo)//MINUTE]), f"{o.symbol}: {numbers}")}'
-            f'<div class="numbers">{numbers}{f" · heard {share:.1f} % of the open time" if share is not None else ""}</div>')
+            f'<div class="numbers">{numbers}{f" · heard {share:.1f} % of the time it was carried" if share is not None else ""}</div>')
     return f'<div class="sp sp-cover">{_hours(start, end)}{"".join(map(strip, rows))}</div>'
 
 # %% ../../nbs/07_serve/08_coverage.ipynb #c3108922
