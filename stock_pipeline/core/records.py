@@ -165,7 +165,7 @@ def _text_check(name, spec):
 def _enum_check(name, allowed):
     def check(v):
         if isinstance(v, bool) or v not in allowed: raise RecordError(f'{name}_not_allowed', repr(v)[:80])
-        return v
+        return allowed[allowed.index(v)] # 1, where the record says 1.0
     return check
 
 def _list_check(name, item):
