@@ -14,6 +14,7 @@ import psutil
 import psycopg2
 from fastcore.basics import patch
 from psycopg2 import sql
+from psycopg2.extensions import encrypt_password
 
 from ..core.errors import StackError
 from .artifacts import file_lock
@@ -215,7 +216,8 @@ def _make(self:PostgresServer, cur):
     known = {o for o, in cur.fetchall()}
     for role, (name, _) in reversed(self.roles.items()): # the owner last: where one name plays two roles, its password counts
         line = 'ALTER ROLE {} LOGIN NOCREATEROLE PASSWORD {}' if name in known else 'CREATE ROLE {} LOGIN PASSWORD {}'
-        cur.execute(sql.SQL(line).format(sql.Identifier(name), sql.Literal(self.password(role))))
+        hashed = encrypt_password(self.password(role), name, cur.connection, 'scram-sha-256') # a statement that fails is logged by the server
+        cur.execute(sql.SQL(line).format(sql.Identifier(name), sql.Literal(hashed)))
         known.add(name)
     cur.execute('SELECT datname FROM pg_database')
     there = {o for o, in cur.fetchall()}
