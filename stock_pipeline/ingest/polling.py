@@ -38,6 +38,7 @@ class Poller:
     ):
         self.client, self.symbols, self._take, self._refuse, self._report, self._after, self._clock, self._sleep = client, symbols, take, refuse, report, after, clock, sleep
         self.unknown, self.failed, self._refused = {}, False, {} # unknown: symbol → when to ask again, ms
+        self.answered_ms = None # when the feed last gave a quote
 
     def __repr__(self): return f'Poller({len(self.symbols)} symbols, {len(self.unknown)} unknown)'
 
@@ -66,7 +67,7 @@ async def ask(self:Poller, symbol:str) -> Quote|None: # None: none to be had
         log.warning('No quote of %s: %s', symbol, e)
         if isinstance(e, BadAnswerError) and 'body' in e.data: self._not_a_quote(symbol, e.data['reason'], f'quote of {symbol}: {e.message}', e.data['body'])
     else:
-        self.failed = False
+        self.failed, self.answered_ms = False, self._clock()
         self.unknown.pop(symbol, None)
         return quote
 
