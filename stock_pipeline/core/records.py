@@ -222,11 +222,13 @@ def encode_rejection(
     raw:bytes, # the original, whole
     received_at:int, # epoch ms, UTC
     stage:str='feed', # one of `STAGES`
+    sequence:int|None=None, # position as delivered: tells equal pieces apart, and the same one sent again is the same one
 ) -> bytes: # at most 0.7 MB
     "The envelope that goes on the topic in the place of a tick."
     told = dict(stage=stage, reason=reason, detail=detail[:300].encode('utf-8', 'backslashreplace').decode(), bytes=base64.b64encode(raw[:MOST_BYTES]).decode(),
         length=len(raw), sha256=hashlib.sha256(raw).hexdigest())
-    return json.dumps({'schema_version': SCHEMA_VERSION, 'rejected': told, 'received_at': received_at}, separators=(',', ':')).encode()
+    place = {} if sequence is None else {'sequence': sequence}
+    return json.dumps({'schema_version': SCHEMA_VERSION, 'rejected': told, 'received_at': received_at, **place}, separators=(',', ':')).encode()
 
 # %% ../../nbs/01_core/03_records.ipynb #55fde0ec
 _ENVELOPE_SCHEMA = dict(stage={'enum': list(STAGES)}, reason={'type': 'string', 'pattern': '^[a-z][a-z0-9_]{0,63}$'}, sha256={'type': 'string', 'pattern': '^[0-9a-f]{64}$'},
@@ -235,9 +237,10 @@ _ENVELOPE_CHECKS = {k: _check_for(k, v) for k, v in _ENVELOPE_SCHEMA.items()}
 
 def _opened(doc):
     told = doc['rejected']
-    if set(doc) != {'schema_version', 'rejected', 'received_at'} or doc['schema_version'] != SCHEMA_VERSION: raise RecordError('fields', 'of the envelope')
+    if set(doc) - {'sequence'} != {'schema_version', 'rejected', 'received_at'} or doc['schema_version'] != SCHEMA_VERSION: raise RecordError('fields', 'of the envelope')
     if not isinstance(told, dict) or set(told) != {*_ENVELOPE_CHECKS, 'detail', 'bytes'}: raise RecordError('fields', 'of the refusal')
     if not isinstance(told['detail'], str) or len(told['detail']) > 3000 or not isinstance(told['bytes'], str): raise RecordError('fields', 'that are no text')
+    if 'sequence' in doc: CHECKS['sequence'](doc['sequence'])
     raw = base64.b64decode(told['bytes'].encode('ascii'), validate=True)
     known = {k: check(told[k]) for k, check in _ENVELOPE_CHECKS.items()}
     found = Rejection(detail=told['detail'], raw=raw, received_at=CHECKS['received_at'](doc['received_at']), **known)

@@ -82,7 +82,7 @@ def reject(self:Follower,
 ):
     "Send what was refused, for the dead letters."
     self.rejected += 1
-    self.delivery.put(None, encode_rejection(*refusal, at))
+    self.delivery.put(None, encode_rejection(*refusal, at, sequence=next(self._position)))
 
 @patch
 def on_message(self:Follower, m:TradeMessage):

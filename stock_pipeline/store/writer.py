@@ -267,11 +267,11 @@ def upsert_latest(cur,
     return [dict(zip(LATEST_COLUMNS, r)) for r in changed]
 
 # %% ../../nbs/04_store/02_writer.ipynb #600df505
-DEAD_LETTER_COLUMNS = ('topic', 'topic_id', 'partition', 'offset', 'reason', 'stage', 'detail', 'key', 'value', 'value_length', 'value_sha256', 'received_at')
+DEAD_LETTER_COLUMNS = ('topic', 'topic_id', 'partition', 'offset', 'reason', 'stage', 'detail', 'key', 'value', 'value_length', 'value_sha256', 'received_at', 'rejection_id')
 
 def insert_dead_letters(cur,
     letters:list[dict] # DEAD_LETTER_COLUMNS
-):
+) -> int: # how many are new; the same refusal sent again, after a crash of the producer, is kept once
     "Keep what could not become a tick, with the bytes it came as."
-    execute_values(cur, f'''INSERT INTO dead_letters ({', '.join(f'"{c}"' for c in DEAD_LETTER_COLUMNS)}) VALUES %s ON CONFLICT DO NOTHING''',
-        [tuple(d.get(c) for c in DEAD_LETTER_COLUMNS) for d in letters], page_size=100)
+    return len(execute_values(cur, f'''INSERT INTO dead_letters ({', '.join(f'"{c}"' for c in DEAD_LETTER_COLUMNS)}) VALUES %s ON CONFLICT DO NOTHING RETURNING 1''',
+        [tuple(d.get(c) for c in DEAD_LETTER_COLUMNS) for d in letters], page_size=100, fetch=True))

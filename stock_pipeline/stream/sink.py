@@ -59,7 +59,7 @@ def dead_letter(
     clean = bad.detail.replace('\x00', '\\x00').encode('utf-8', 'backslashreplace').decode()
     told = dict(topic=config.topic, topic_id=config.topic_id, partition=part, offset=offset, reason=bad.reason, stage=bad.stage, detail=clean[:500], key=key and key[:MOST_BYTES],
         received_at=_moment(at))
-    if (o := bad.original) is not None: return dict(told, value=o.raw, value_length=o.length, value_sha256=o.sha256, received_at=_moment(o.received_at))
+    if (o := bad.original) is not None: return dict(told, value=o.raw, value_length=o.length, value_sha256=o.sha256, received_at=_moment(o.received_at), rejection_id=hashlib.blake2b(value, digest_size=16).hexdigest())
     if value is None: return dict(told, value=None, value_length=None, value_sha256=None)
     return dict(told, value=value[:MOST_BYTES], value_length=len(value), value_sha256=hashlib.sha256(value).hexdigest())
 
@@ -104,8 +104,8 @@ def _apply(cur, source, config, records, ticks, bad):
         writer.merge_bars(cur, bars)
         writer.refresh_averages(cur, bars)
         changed = writer.upsert_latest(cur, new.select(TICKS.names))
-    if letters: writer.insert_dead_letters(cur, letters)
-    counts = dict(stored=len(new), duplicate=len(ticks) - len(new), dead_letter=len(letters))
+    kept = writer.insert_dead_letters(cur, letters) if letters else 0
+    counts = dict(stored=len(new), duplicate=len(ticks) - len(new) + len(letters) - kept, dead_letter=kept)
     writer.advance(cur, source, due, after, **counts)
     return Outcome(source.partition, len(records), skip, after=after, **counts), changed
 
