@@ -155,7 +155,8 @@ def _refusal(self:Judge, value):
 @patch
 def _opened(self:Judge, doc): # stage, reason, original; raises when something does not fit
     told, out = doc['rejected'], self._seen
-    _integer('', doc['received_at'], out, *_EPOCHS); _integer('', doc.get('sequence', 0), out, 0, 2**63 - 1); _integer('', told['length'], out, 0, 2**40)
+    _integer('', doc['received_at'], out, *_EPOCHS); _integer('', told['length'], out, 0, 2**40)
+    if 'sequence' in doc: _integer('', doc['sequence'], out, 0, 2**63 - 1)
     word = lambda s, letters, n: s.__class__ is str and 0 < len(s) <= n and letters.issuperset(s)
     names = set(doc) - {'sequence'} == {'schema_version', 'rejected', 'received_at'} and set(told) == {'stage', 'reason', 'detail', 'bytes', 'length', 'sha256'}
     words = word(told['reason'], frozenset(ascii_letters[:26] + digits + '_'), 64) and told['reason'][0] in ascii_letters[:26] and word(told['sha256'], _HEX, 64) and len(told['sha256']) == 64
