@@ -146,7 +146,8 @@ class _Silent(Exception): "The transport is dead."
 
 @patch
 async def _answers(self:TradeStream, ws): # whether the other side is there
-    if self._pinged: return False
+    pings, self._pinged = self._pinged, False
+    if pings: return False
     try:
         async with asyncio.timeout(min(self._open_timeout, self._silence)): await (await ws.ping())
     except (TimeoutError, ConnectionClosed): return False
@@ -166,7 +167,7 @@ async def _next(self:TradeStream, ws): # the next frame; raises ConnectionClosed
 
 @patch
 async def _session(self:TradeStream, ws): # from subscribing to the end of the connection
-    self._ws, self.state, self.opened_ms, self._pinged = ws, 'open', self._clock(), False
+    self._ws, self.state, self.opened_ms = ws, 'open', self._clock()
     self.last_frame_ms = self.opened_ms
     self.stats.connects += 1
     for s in self.symbols: await ws.send(json.dumps({'type': 'subscribe', 'symbol': s}))

@@ -142,7 +142,7 @@ def _feed_step(self:Liveness, now, skip):
         self.fruitless, self._newer, self.state = self.fruitless + 1, None, 'mute'
         self._since = self._ask_at = now
         return Step('reconnect', symbol, 'feed', f'{symbol} was traded, but no trade came for {silent:.0f} s')
-    if silent < min(self.limits.feed_s * 2**min(self.fruitless, 30), self.limits.mute_s) or now < self._ask_at: return
+    if silent < min(self.limits.feed_s * 2**min(max(0, self.fruitless - 1), 30), self.limits.mute_s) or now < self._ask_at: return
     if ranked := self._ranked(skip):
         first, *others = ranked
         self._ask_at, self.state = now + (self.limits.ask_again_s if self._rank < 4 else self.limits.idle_s), self.state if self.state in ('quiet', 'unconfirmed', 'mute') else 'silent'
