@@ -75,6 +75,7 @@ def read(self:FeedLog,
         for records in consumer.poll(timeout_ms=500, max_records=limit).values(): found += [(r.offset, r.value) for r in records]
     return found
 
+# %% ../../nbs/05_stream/06_coverage.ipynb #af6bc358
 @patch
 def ends(self:FeedLog) -> dict[int, int]: # partition → next offset to be written
     "How far the topic of ticks reaches now."
@@ -101,15 +102,18 @@ class CoverageKeeper:
                 for name, value in SESSION.items(): cur.execute(f'SET SESSION {name} = %s', (value,))
         return self._conn
 
-    def close(self):
-        "A last look, so that a job that is stopped leaves nothing undecided that can be; then the connections end."
-        with contextlib.suppress(Exception): self()
-        self._let_go()
+# %% ../../nbs/05_stream/06_coverage.ipynb #3c799915
+@patch
+def close(self:CoverageKeeper):
+    "A last look, so that a job that is stopped leaves nothing undecided that can be; then the connections end."
+    with contextlib.suppress(Exception): self()
+    self._let_go()
 
-    def _let_go(self):
-        conn, self._conn, self._seen = self._conn, None, None
-        if conn is not None: conn.close()
-        with contextlib.suppress(Exception): self.log.close()
+@patch
+def _let_go(self:CoverageKeeper):
+    conn, self._conn, self._seen = self._conn, None, None
+    if conn is not None: conn.close()
+    with contextlib.suppress(Exception): self.log.close()
 
 # %% ../../nbs/05_stream/06_coverage.ipynb #9f8b4315
 def coverage_keeper(settings:Settings, config:SinkConfig,
@@ -127,6 +131,7 @@ def next_feed_offset(cur, cluster_id:str, topic_id:str, topic:str) -> int:
     cur.execute('SELECT next_offset FROM feed_ledger WHERE (cluster_id, topic_id) = (%s, %s)', (cluster_id, topic_id))
     return cur.fetchone()[0]
 
+# %% ../../nbs/05_stream/06_coverage.ipynb #b4fca96c
 def _minutes(records, feed): # of those that are feed minutes of this feed
     for offset, value in records:
         try:
@@ -149,7 +154,7 @@ def store_minutes(cur,
     if cur.rowcount != 1: raise StoreError('The ledger of feed minutes moved under this transaction', 'It is tried again')
     return put_minutes(cur, said)
 
-# %% ../../nbs/05_stream/06_coverage.ipynb #b4fca96c
+# %% ../../nbs/05_stream/06_coverage.ipynb #d5b2ced5
 @patch
 def _reach(self:CoverageKeeper, cur): # how far minutes may be decided, epoch ms
     c = self.config
@@ -163,6 +168,7 @@ def _reach(self:CoverageKeeper, cur): # how far minutes may be decided, epoch ms
     if all(stored.get(p, 0) >= end for p, end in self._seen[1].items()): self._until, self._seen = self._seen[0], None
     return self._until
 
+# %% ../../nbs/05_stream/06_coverage.ipynb #77535a29
 @patch
 def __call__(self:CoverageKeeper) -> int: # rows of `coverage` written
     "Read what is new, decide what can be decided; raises what tells that it could not."
