@@ -106,8 +106,9 @@ def _differing(spark, snapshot, seen, start, end):
     "Recomputed bars, recomputed averages, and the differences to the stored ones; all of them kept by Spark."
     from pyspark.sql import functions as F
     from stock_pipeline.stream.verify import AVERAGE_KEY, AVERAGE_TYPES, BAR_KEY, BAR_TYPES, differences, recomputed_averages, recomputed_bars
-    cores = spark.sparkContext.defaultParallelism
-    bars = recomputed_bars(read_frame(spark, snapshot, 'stock_prices', seen.spans, max(cores, sum(s.rows for s in seen.spans)//50_000))).persist()
+    cores, rows = spark.sparkContext.defaultParallelism, sum(s.rows for s in seen.spans)
+    spark.conf.set('spark.sql.shuffle.partitions', max(cores, rows//1_000_000))
+    bars = recomputed_bars(read_frame(spark, snapshot, 'stock_prices', seen.spans, max(cores, rows//50_000))).persist()
     begins = F.col('minute') - F.make_dt_interval(mins=F.col('length') - 1)
     whole = (F.col('minute') >= F.lit(start)) & (begins >= F.lit(seen.sealed or datetime(1970, 1, 1, tzinfo=timezone.utc)))
     averages = recomputed_averages(bars).where(whole).persist()

@@ -167,6 +167,5 @@ def oracle_session(settings:Settings):
         os.environ.setdefault('PYSPARK_PYTHON', sys.executable) # workers see the same packages
         os.environ.setdefault('SPARK_LOCAL_IP', '127.0.0.1')
     builder = SparkSession.builder
-    more = {'spark.app.name': 'stock-pipeline verify', 'spark.sql.shuffle.partitions': '4'}
-    for k, v in (spark_conf(settings) | more).items(): builder = builder.config(k, v)
+    for k, v in (spark_conf(settings) | {'spark.app.name': 'stock-pipeline verify'}).items(): builder = builder.config(k, v)
     return builder.getOrCreate()
