@@ -39,8 +39,7 @@ def odd_times(
     return [str(o) for o in other] + [f'{t_ms}.0', f'{t_ms}e0', f'"{t_ms}"', f'{t_ms/1000}', '"2026-01-02T12:00:00Z"', f'0{t_ms}', f'+{t_ms}', f'{t_ms} ', '-0', '1e12', '1.7e12', 'null', 'true', '[]', '""', '9'*5000]
 
 # %% ../../nbs/01_core/08_mutations.ipynb #8db51495
-_reader = json.JSONDecoder(parse_float=Digits, parse_int=Digits).decode
-_text = json.dumps
+_reader, _text = json.JSONDecoder(parse_float=Digits, parse_int=Digits).decode, json.dumps
 
 def _raw(v):
     if v.__class__ is Digits: return str.__str__(v)
@@ -96,8 +95,7 @@ def _version(rng, f):
 
 def _other_feed(rng, f): return _put(f, 'feed', rng.choice(['"finnhub"', '"replay"', '"Simulated"', '"live"', '"simulated "', 'null', '1']))
 
-def _shuffled(rng, f): # still good
-    return rng.sample(f, len(f))
+def _shuffled(rng, f): return rng.sample(f, len(f)) # still good
 
 FIELD_CHANGES = {o.__name__[1:]: o for o in (_odd_number, _odd_price, _odd_word, _odd_symbol, _odd_codes, _odd_time, _swapped_type, _null, _exchanged, _missing, _doubled, _added, _renamed,
     _version, _other_feed, _shuffled)}
@@ -160,12 +158,12 @@ def refusal(rng, b) -> bytes:
     "A true envelope."
     raw = rng.choice((b'{"s":"AAPL","p":"much","t":1672348887195}', b'\xff\x00\xfe', b'=1+1', b'', b[:rng.randrange(1, 200)], b))
     if rng.random() < .001: raw = rng.randbytes(600_000)
-    return encode_rejection(rng.choice(REASONS), rng.choice(('p is text', '', 'é🚀\x00\ud800', '=1+1')), raw, NOON_MS, rng.choice(('feed', 'feed', 'ingest')))
+    return encode_rejection(rng.choice(REASONS), rng.choice(('p is text', '', 'é🚀\x00\ud800', '=1+1')), raw, NOON_MS, rng.choice(('feed', 'feed', 'ingest')), rng.choice((None, rng.randrange(2**63))))
 
 def forged_refusal(rng, b) -> bytes:
     "An envelope with one claim changed; may still hold together."
     doc = json.loads(refusal(rng, b))
-    k = rng.choice((*doc['rejected'], 'schema_version', 'received_at', 'x'))
+    k = rng.choice((*doc['rejected'], 'schema_version', 'received_at', 'sequence', 'x'))
     v = rng.choice((None, True, 0, -1, 1, 1.5, '', 'x', "a'; DROP TABLE", [], {}, 'feed', 'parse', '9'*64, '0'*64, 'A'*4000, 2**70, '=', '4pyT', '4pyT\n', base64.b64encode(b).decode(), len(b), hashlib.sha256(b).hexdigest()))
     (doc if k in doc or rng.random() < .1 else doc['rejected'])[k] = v
     out = json.dumps(doc, separators=(',', ':')).encode()
@@ -193,7 +191,7 @@ class Mutator:
         sessions:Sequence[int]=SESSIONS, # epoch ms of each day's opening
     ):
         self.rng, self.shares, self.feed, self.symbols, self.sessions = random.Random(seed), (mutated, again, late), feed, symbols, sessions
-        self._sent, self._prices = [], {s: 20_000 + 7919*i for i, s in enumerate(symbols)} # recent good records; cents
+        self._sent, self._refused, self._prices = [], [], {s: 20_000 + 7919*i for i, s in enumerate(symbols)} # recent good records and refusals; cents
 
 # %% ../../nbs/01_core/08_mutations.ipynb #779c03d8
 _CODES = (), ('1',), ('1', '12'), ('0x20',)
@@ -218,8 +216,10 @@ def changed(self:Mutator,
     "The record after one change or two."
     rng, names = self.rng, []
     if rng.random() < .06:
-        forged = rng.random() < .5
-        return ('forged refusal', forged_refusal(rng, b)) if forged else ('refusal', refusal(rng, b))
+        if rng.random() < .5: return 'forged refusal', forged_refusal(rng, b)
+        if self._refused and rng.random() < .1: return 'refusal again', rng.choice(self._refused)
+        self._refused[:500] = [refusal(rng, b), *self._refused[:499]]
+        return 'refusal', self._refused[0]
     for _ in range(1 + (rng.random() < .2)):
         name = rng.choice(_CHANGES if not names else tuple(BYTE_CHANGES))
         b = BYTE_CHANGES[name](rng, b, rng.choice(self._sent)) if name in BYTE_CHANGES else record_of(FIELD_CHANGES[name](rng, fields_of(b)))

@@ -57,7 +57,7 @@ class Ledger:
     duplicate: int = 0
     dead: Counter = field(default_factory=Counter) # (stage, reason as found): how many
     kinds: Counter = field(default_factory=Counter) # (kind of message, what became of it): how many
-    seen: set = field(default_factory=set, repr=False) # hashes of the keys of stored ticks
+    seen: set = field(default_factory=set, repr=False) # hashes of the keys of stored ticks, and of the envelopes of refusals
     checksum: int = 0 # over the facts of all stored ticks
     wrong: int = 0
     examples: list = field(default_factory=list) # what went wrong, the first twenty
@@ -82,17 +82,19 @@ def fingerprint(
 def _one(self:Ledger, m): # the verdict of a dead letter, else None
     v = self.judge(m.value)
     if not v.flaws and v.key[1] < self.sealed_ms: v = Verdict(TOO_OLD.flaws, stage=TOO_OLD.stage, original=m.value)
-    if v.flaws:
-        self.kinds[m.kind, 'dead letter'] += 1
-        return v
-    if (key := hash(v.key)) in self.seen:
-        self.duplicate += 1
-        self.kinds[m.kind, 'duplicate'] += 1
-    else:
-        self.seen.add(key)
-        self.stored += 1
-        self.checksum += fingerprint(v.facts)
-        self.kinds[m.kind, 'stored'] += 1
+    refusal = v.stage in ('feed', 'ingest')
+    if (refusal or not v.flaws) and self._again(hash(m.value if refusal else v.key)): became = 'duplicate'
+    else: became = 'dead letter' if v.flaws else 'stored'
+    self.kinds[m.kind, became] += 1
+    if became == 'dead letter': return v
+    if became == 'duplicate': self.duplicate += 1
+    else: self.stored, self.checksum = self.stored + 1, self.checksum + fingerprint(v.facts)
+
+@patch
+def _again(self:Ledger, key):
+    if key in self.seen: return True
+    self.seen.add(key)
+    return False
 
 @patch
 def complain(self:Ledger, what:str, value:bytes|None=b'', n:int=1):
