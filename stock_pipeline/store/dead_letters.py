@@ -142,13 +142,14 @@ def copy_producer(
     servers:str, # bootstrap servers
     topic:str, # of the copies; made if it is absent
     timeout:float=5, # s for finding the broker
+    **kwargs # further settings of `KafkaProducer`
 ):
     "A client that gives up after ten seconds: the table remembers, and the next call tries again."
     from kafka import KafkaProducer
     from stock_pipeline.ingest.delivery import ensure_topic
     ensure_topic(servers, topic, partitions=1, timeout=timeout)
-    return KafkaProducer(bootstrap_servers=servers.split(','), client_id='stock-pipeline-dead-letters', acks='all', enable_idempotence=True, compression_type='gzip',
-        bootstrap_timeout_ms=timeout*1000, max_block_ms=5_000, request_timeout_ms=8_000, delivery_timeout_ms=10_000, metrics_enabled=False)
+    return KafkaProducer(**{**dict(bootstrap_servers=servers.split(','), client_id='stock-pipeline-dead-letters', acks='all', enable_idempotence=False, compression_type='gzip', # one refused record must not fail those after it
+        bootstrap_timeout_ms=timeout*1000, max_block_ms=5_000, request_timeout_ms=8_000, delivery_timeout_ms=10_000, metrics_enabled=False), **kwargs})
 
 # %% ../../nbs/04_store/07_dead_letters.ipynb #ea2b73cf
 class DeadLetterCopier:
