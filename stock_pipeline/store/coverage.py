@@ -20,7 +20,7 @@ from ..ingest.minutes import MINUTE, FeedMinute
 from .reader import Reader
 
 # %% auto #0
-__all__ = ['STATES', 'HOUR', 'classify', 'tally', 'Market', 'open_minutes', 'put_minutes', 'refresh', 'Covered']
+__all__ = ['STATES', 'HOUR', 'classify', 'tally', 'Market', 'open_minutes', 'put_minutes', 'decided_until', 'refresh', 'Covered']
 
 # %% ../../nbs/04_store/06_coverage.ipynb #d4b73305
 STATES = {'T': 'traded', 'Q': 'quiet', 'D': 'feed down', 'C': 'market closed', 'N': 'not carried'}
@@ -144,9 +144,14 @@ def _take_queue(cur, until): # {day: {symbol: hours}}
     for s, m in cur.fetchall(): late.setdefault(new_york_date(m), {}).setdefault(s, set()).add(m//HOUR*HOUR)
     return late
 
-def _progress(cur): # decided until, first minute of which something was said; epoch ms or None
-    cur.execute('''SELECT (SELECT extract(epoch FROM decided_until)::bigint*1000 FROM coverage_progress), (SELECT extract(epoch FROM min(minute))::bigint*1000 FROM feed_minutes)''')
-    return cur.fetchone()
+def decided_until(cur) -> int|None: # epoch ms, UTC; None: nothing is decided
+    "How far the minutes are decided."
+    cur.execute('SELECT extract(epoch FROM decided_until)::bigint*1000 FROM coverage_progress')
+    return row[0] if (row := cur.fetchone()) else None
+
+def _first_said(cur): # first minute of which something was said, epoch ms or None
+    cur.execute('SELECT extract(epoch FROM min(minute))::bigint*1000 FROM feed_minutes')
+    return cur.fetchone()[0]
 
 # %% ../../nbs/04_store/06_coverage.ipynb #a55c6056
 def _days_due(cur, market, start, until): # New York dates, oldest first
@@ -170,7 +175,7 @@ def refresh(cur,
     days:int=3, # days at most that are caught up in one go
 ) -> int: # rows written
     "Bring `coverage` up to date; `coverage_progress` tells how far it is decided."
-    decided, first = _progress(cur)
+    decided, first = decided_until(cur), _first_said(cur)
     start = decided if decided is not None else first and new_york_ms(new_york_date(first))
     until = max(until_ms//MINUTE*MINUTE, decided or 0)
     due = _days_due(cur, market, start, until) if start is not None and start < until else []

@@ -10,7 +10,7 @@ import contextlib, logging, time
 from ..core.config import Settings
 from ..core.errors import RecordError, StoreError
 from ..ingest.minutes import MINUTE, decode_minute, feed_topic, on_tape
-from ..store.coverage import Market, put_minutes, refresh
+from ..store.coverage import Market, decided_until, put_minutes, refresh
 from ..store.migrations import connect, transaction
 from ..store.writer import SESSION, check_owner
 from .sink import SinkConfig
@@ -93,7 +93,7 @@ class CoverageKeeper:
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
     ):
         self.config, self.market, self.log, self.grace_ms, self._clock = config, market, feed_log, grace_ms, clock
-        self._conn, self._seen, self._until = None, None, 0 # seen: (time, ends of the topic of ticks) not yet reached by the ledger
+        self._conn, self._seen, self._until, self._behind = None, None, 0, False # seen: (time, ends of the topic of ticks) not yet reached by the ledger
 
     def _connection(self):
         if self._conn is None or self._conn.closed:
@@ -170,6 +170,13 @@ def _reach(self:CoverageKeeper, cur): # how far minutes may be decided, epoch ms
 
 # %% ../../nbs/05_stream/06_coverage.ipynb #77535a29
 @patch
+def _refresh(self:CoverageKeeper, cur, changed, until):
+    written = refresh(cur, self.market, until, changed, days=1)
+    self._behind = (decided_until(cur) or until) < until
+    check_owner(cur, self.config.epoch) # last: until the commit it keeps the owner's beat waiting
+    return written
+
+@patch
 def __call__(self:CoverageKeeper) -> int: # rows of `coverage` written
     "Read what is new, decide what can be decided; raises what tells that it could not."
     try:
@@ -177,10 +184,10 @@ def __call__(self:CoverageKeeper) -> int: # rows of `coverage` written
         key = c.cluster_id, self.log.topic_id()
         with transaction(conn) as cur: due = next_feed_offset(cur, *key, f'{c.topic}.feed')
         records = self.log.read(due)
-        with transaction(conn) as cur:
-            changed = store_minutes(cur, key, due, records, c.feed)
-            written = refresh(cur, self.market, self._reach(cur), changed, days=1)
-            check_owner(cur, c.epoch) # last: until the commit it keeps the owner's beat waiting
+        with transaction(conn) as cur: written = self._refresh(cur, store_minutes(cur, key, due, records, c.feed), self._reach(cur))
+        for _ in range(60): # days of an absence, each in a transaction of its own
+            if not self._behind: break
+            with transaction(conn) as cur: written += self._refresh(cur, (), self._until)
         return written
     except BaseException:
         self._let_go()
