@@ -5,7 +5,7 @@
 # %% ../../nbs/08_operate/26_exposure.ipynb #98a0a8e5
 from __future__ import annotations
 
-import ipaddress
+import ipaddress, socket
 from pathlib import Path
 from typing import NamedTuple
 
