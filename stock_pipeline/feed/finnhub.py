@@ -95,6 +95,7 @@ async def _fetch(self:FinnhubClient, path, params): # status, headers, body
     except httpx.DecodingError: raise feed_error(BadAnswerError, f'{path}: broken compression', status=200) from None
     except httpx.HTTPError as e: raise feed_error(FeedUnavailableError, f'{path}: {type(e).__name__}') from None
 
+# %% ../../nbs/02_feed/02_finnhub.ipynb #8714c442
 @patch
 async def _attempt(self:FinnhubClient, path, params, parse):
     status, headers, body = await self._fetch(path, params)

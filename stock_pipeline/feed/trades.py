@@ -165,6 +165,7 @@ async def _next(self:TradeStream, ws): # the next frame; raises ConnectionClosed
                 if not await self._answers(ws): raise _Silent from None
     finally: self.listening = False
 
+# %% ../../nbs/02_feed/03_trades.ipynb #c25e22f6
 @patch
 async def _session(self:TradeStream, ws): # from subscribing to the end of the connection
     self._ws, self.state, self.opened_ms = ws, 'open', self._clock()

@@ -31,6 +31,7 @@ class Limits:
         "The same clocks, running faster: for tests."
         return replace(self, **{k: v/times for k, v in vars(self).items() if k != 'usual'})
 
+# %% ../../nbs/03_ingest/08_liveness.ipynb #b25856a5
 class Step(NamedTuple):
     "What is to be done."
     do: str # ask, reconnect, resubscribe, not_carried
@@ -100,6 +101,7 @@ def opened(self:Liveness, now:float):
     self._opened = now
     for p in self.pulses.values(): p.t_ms = None
 
+# %% ../../nbs/03_ingest/08_liveness.ipynb #cf5b8465
 @patch
 def excused(self:Liveness,
     now:float,
@@ -148,6 +150,7 @@ def _feed_step(self:Liveness, now, skip):
         self._ask_at, self.state = now + (self.limits.ask_again_s if self._rank < 4 else self.limits.idle_s), self.state if self.state in ('quiet', 'unconfirmed', 'mute') else 'silent'
         return Step('ask', others[self._rank//2 % len(others)] if self._rank % 2 and others else first, 'feed', f'no trade for {silent:.0f} s')
 
+# %% ../../nbs/03_ingest/08_liveness.ipynb #1f269dd7
 @patch
 def _feed_answer(self:Liveness, p, symbol, t_ms, now):
     if t_ms is None: self._ask_at, self.state = now + self.limits.failed_s, 'mute' if self.mute else 'unconfirmed'

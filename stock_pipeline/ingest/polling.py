@@ -71,6 +71,7 @@ async def ask(self:Poller, symbol:str) -> Quote|None: # None: none to be had
         self.unknown.pop(symbol, None)
         return quote
 
+# %% ../../nbs/03_ingest/10_polling.ipynb #79e8e973
 @patch
 async def fetch(self:Poller, symbol:str) -> Quote|None: # a new quote
     "Ask for one quote and hand it on."

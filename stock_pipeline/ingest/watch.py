@@ -33,13 +33,6 @@ class Watch:
         self.live = Liveness(stream.symbols, clock(), limits)
         self._connects, self._seen, self.asked = 0, {}, 0
 
-    def _sample(self): # what was heard since the last look
-        now, now_ms, stream = self._clock(), self._now_ms(), self.stream
-        for s, at in list(stream.last_trade_by_symbol.items()):
-            if self._seen.get(s) != at:
-                self._seen[s] = at
-                self.live.heard(s, stream.newest_by_symbol[s], min(now, now - (now_ms - at)/1000) if at <= now_ms else now)
-
     @property
     def sure_ms(self) -> int: # epoch ms
         "Until when the feed was surely alive."
@@ -51,6 +44,14 @@ class Watch:
 from fastcore.basics import patch
 
 # %% ../../nbs/03_ingest/09_watch.ipynb #181ea37c
+@patch
+def _sample(self:Watch): # what was heard since the last look
+    now, now_ms, stream = self._clock(), self._now_ms(), self.stream
+    for s, at in list(stream.last_trade_by_symbol.items()):
+        if self._seen.get(s) != at:
+            self._seen[s] = at
+            self.live.heard(s, stream.newest_by_symbol[s], min(now, now - (now_ms - at)/1000) if at <= now_ms else now)
+
 @patch
 async def step(self:Watch):
     "Look once, and do what is to be done."
@@ -66,6 +67,7 @@ async def step(self:Watch):
         await self._do(todo)
         if stream.stats.connects != self._connects or stream.state != 'open': return
 
+# %% ../../nbs/03_ingest/09_watch.ipynb #0926b84e
 @patch
 async def _do(self:Watch, todo:Step):
     if todo.do == 'ask':
@@ -86,6 +88,7 @@ async def _quote_time(self:Watch, todo):
         async with asyncio.timeout(self.patience): return await self.ask(todo.symbol)
     except TimeoutError: return None
 
+# %% ../../nbs/03_ingest/09_watch.ipynb #ee46db21
 @patch
 async def run(self:Watch,
     every:float=1., # seconds between two looks
