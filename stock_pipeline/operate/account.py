@@ -31,7 +31,7 @@ class Due:
     low: int = 0
     high: int = 0
     copies: int = 0 # how often it was written
-    order: int = -1 # position of the first writing: what breaks ties of the open and the close
+    order: tuple = () # place of the first writing, and in its message: what breaks ties of the open and the close
 
 def unread(
     e:Entry,
@@ -68,14 +68,14 @@ def _frame(self:Account, frame, writings):
     sure = any(not excused for _, excused in writings)
     self.sent += len(writings)*(len(frame.trades) + len(frame.bad))
     first = min((n for n, excused in writings if not excused), default=writings[0][0])
-    for o in frame.trades: _add(self.trades[o], sure, len(writings), first)
-    for text in frame.bad: _add(self.rubbish[text], sure, len(writings), first)
+    for i, o in enumerate(frame.trades): _add(self.trades[o], sure, len(writings), (first, i))
+    for text in frame.bad: _add(self.rubbish[text], sure, len(writings), (first, 0))
 
 def _add(due, sure, copies, order):
     due.low += sure
     due.high += 1
     due.copies += copies
-    if due.order < 0: due.order = order
+    due.order = due.order or order
 
 @patch
 def _quote(self:Account, quote, excused, n):
@@ -83,7 +83,7 @@ def _quote(self:Account, quote, excused, n):
     due = self.quotes[quote]
     due.high, due.copies = 1, due.copies + 1
     due.low = max(due.low, int(not excused))
-    if due.order < 0: due.order = n
+    due.order = due.order or (n, 0)
 
 # %% ../../nbs/08_operate/32_account.ipynb #91bc7ab7
 @dataclass

@@ -247,6 +247,6 @@ def judge(self:Arena) -> tuple[Verdict, int]: # the verdict, and the number of w
     v.sent, v.dead_letter = v.sent + sum(self.poison.values()), v.dead_letter + sum(refused.values())
     known = Counter({k: n for k, n in trades.items() if k in account.trades}), Counter({k: n for k, n in quotes.items() if k in account.quotes})
     bars = {k: bar_of(t) for k, t in account.ticks(*known).items()}
-    wrong = differing(_bars(self), bars) + differing(_averages(self), averages_of(bars))
-    v.wrong += [f'bar {k}' for k in wrong[:5]]
-    return v, len(wrong)
+    stored, means, averages = _bars(self), _averages(self), averages_of(bars)
+    v.wrong += [f'{k}: {found.get(k)} stored, {right.get(k)} due' for found, right in ((stored, bars), (means, averages)) for k in differing(found, right)[:5]]
+    return v, len(differing(stored, bars)) + len(differing(means, averages))

@@ -15,8 +15,8 @@ from ..core.config import Settings, load_settings
 from ..core.errors import ConfigError, PipelineError, StackError
 
 # %% auto #0
-__all__ = ['app', 'Home', 'Symbols', 'Detach', 'Port', 'env_file', 'up', 'replay', 'down', 'status', 'logs', 'doctor', 'reset',
-           'retention', 'record', 'twin', 'service', 'healthy', 'version', 'main']
+__all__ = ['app', 'Home', 'Symbols', 'Detach', 'Port', 'env_file', 'asked', 'up', 'replay', 'down', 'status', 'logs', 'doctor',
+           'reset', 'retention', 'record', 'twin', 'service', 'healthy', 'version', 'main']
 
 # %% ../../nbs/08_operate/17_cli.ipynb #480f28eb
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode='markdown', context_settings={'help_option_names': ['-h', '--help']},
@@ -31,7 +31,7 @@ def env_file() -> Path:
     here = Path('.env')
     return checkout/'.env' if not here.exists() and (checkout/'settings.ini').exists() else here
 
-def _settings(home:Path|None=None, **overrides) -> Settings:
+def asked(home:Path|None=None, **overrides) -> Settings:
     "Settings of this command; options win over the environment and `.env`."
     given = {k: v for k, v in overrides.items() if v is not None}
     return load_settings(env_file(), **given, **({'stock_pipeline_home': home} if home else {}))
@@ -47,7 +47,7 @@ def up(symbols:Symbols=None, port:Port=None, detach:Detach=False, home:Home=None
     sessions:Annotated[Optional[str], typer.Option(help='Hours of the simulated market: always or real.')]=None):
     "Start everything on this machine: Kafka, PostgreSQL, Redis, producer, Spark job and dashboard."
     from stock_pipeline.operate.up import run_up
-    run_up(_settings(home, stock_symbols=symbols, dashboard_port=port, twin_seed=seed, twin_sessions=sessions), detach)
+    run_up(asked(home, stock_symbols=symbols, dashboard_port=port, twin_seed=seed, twin_sessions=sessions), detach)
 
 @app.command()
 def replay(files:Annotated[list[Path], typer.Argument(help='Recorded files, or folders of them.')], port:Port=None, detach:Detach=False, home:Home=None,
@@ -58,7 +58,7 @@ def replay(files:Annotated[list[Path], typer.Argument(help='Recorded files, or f
     from stock_pipeline.feed.recording import Recording
     from stock_pipeline.operate.up import run_up
     named = Recording([p.absolute() for p in files])
-    settings = _settings(home, replay_files=','.join(map(str, named.paths)), stock_symbols=','.join(named.symbols), twin_speed=speed, dashboard_port=port)
+    settings = asked(home, replay_files=','.join(map(str, named.paths)), stock_symbols=','.join(named.symbols), twin_speed=speed, dashboard_port=port)
     run_up(settings, detach, until_done)
 
 # %% ../../nbs/08_operate/17_cli.ipynb #f5028d92
@@ -66,7 +66,7 @@ def replay(files:Annotated[list[Path], typer.Argument(help='Recorded files, or f
 def down(home:Home=None):
     "Stop everything that runs in this home, also what a killed `up` left behind."
     from stock_pipeline.operate.supervisor import stop_home
-    where = _settings(home).stock_pipeline_home
+    where = asked(home).stock_pipeline_home
     typer.echo(f'Stopped the pipeline in {where}' if stop_home(where) else f'Nothing runs in {where}')
 
 @app.command()
@@ -74,7 +74,7 @@ def status(home:Home=None, as_json:Annotated[bool, typer.Option('--json', help='
     "How the pipeline is, measured now; exit code 0 only when all is healthy."
     from stock_pipeline.operate.status import pipeline_status
     from stock_pipeline.operate.up import status_table
-    doc = pipeline_status(_settings(home).stock_pipeline_home, memory=True)
+    doc = pipeline_status(asked(home).stock_pipeline_home, memory=True)
     if as_json: typer.echo(json.dumps(doc, indent=1))
     else:
         from rich.console import Console
@@ -88,7 +88,7 @@ def logs(name:Annotated[Optional[str], typer.Argument(help='kafka, postgres, red
     follow:Annotated[bool, typer.Option('--follow', '-f', help='Go on until Ctrl-C.')]=False, home:Home=None):
     "Show the last lines of the services' logs."
     from stock_pipeline.operate.logs import follow_logs, last_lines
-    folder = _settings(home).stock_pipeline_home/'logs'
+    folder = asked(home).stock_pipeline_home/'logs'
     found = sorted(folder.glob(f'{name or "*"}.log'))
     if not found: raise ConfigError(f'No log of {name}' if name else f'No logs in {folder}', 'Known: ' + ', '.join(p.stem for p in sorted(folder.glob('*.log'))) if name else 'Start the pipeline with: stock-pipeline up')
     for p in found:
@@ -101,7 +101,7 @@ def logs(name:Annotated[Optional[str], typer.Argument(help='kafka, postgres, red
 def doctor(home:Home=None):
     "Check the machine and every hop from feed to page; name the broken one and the remedy."
     from stock_pipeline.operate.doctor import diagnose, report
-    findings = diagnose(_settings(home))
+    findings = diagnose(asked(home))
     report(findings)
     raise typer.Exit(0 if all(f.ok for f in findings) else 1)
 
@@ -110,7 +110,7 @@ def reset(home:Home=None, yes:Annotated[bool, typer.Option('--yes', '-y', help='
     "Delete all data of the embedded stack in this home: databases, topics, checkpoints, logs, generated passwords."
     from stock_pipeline.operate.servers import Stack
     from stock_pipeline.operate.supervisor import read_state
-    settings = _settings(home)
+    settings = asked(home)
     where = settings.stock_pipeline_home
     if read_state(where)['supervisor']: raise StackError(f'The pipeline runs in {where}', 'Stop it first with: stock-pipeline down')
     if not where.exists(): return typer.echo(f'Nothing to delete: {where} is not there')
@@ -124,7 +124,7 @@ def retention(home:Home=None, days:Annotated[Optional[int], typer.Option(min=1, 
     "Drop the days of ticks that are older than the retention; bars stay, sealed."
     from stock_pipeline.store.migrations import connect, migrate, newest_tick, retain
     from stock_pipeline.operate.pipeline import kept_settings
-    settings = _settings(home)
+    settings = asked(home)
     settings = kept_settings(settings.stock_pipeline_home) or settings # in a container there is no `up` that kept any
     conn = connect(settings.postgres_dsn())
     migrate(conn, roles=settings.postgres_roles)
@@ -139,7 +139,7 @@ def record(file:Annotated[Path, typer.Argument(help='A new file, e.g. monday.jso
     from stock_pipeline.operate.record import record_feed
     from stock_pipeline.operate.run import start_logging
     start_logging('WARNING')
-    count = asyncio.run(record_feed(_settings(None, stock_symbols=symbols), file, seconds, lambda n: typer.echo(f'\r{n:,} messages', nl=False, err=True)))
+    count = asyncio.run(record_feed(asked(None, stock_symbols=symbols), file, seconds, lambda n: typer.echo(f'\r{n:,} messages', nl=False, err=True)))
     typer.echo(f'\r{count:,} messages in {file}', err=True)
 
 @app.command()
@@ -148,7 +148,7 @@ def twin(symbols:Symbols=None, port:Annotated[int, typer.Option(min=0, max=65535
     sessions:Annotated[Optional[str], typer.Option(help='always or real.')]=None):
     "Run the Finnhub-compatible server on its own, to develop against."
     from stock_pipeline.operate.record import run_twin
-    asyncio.run(run_twin(_settings(None, stock_symbols=symbols, twin_seed=seed, twin_sessions=sessions, twin_speed=speed), port, typer.echo))
+    asyncio.run(run_twin(asked(None, stock_symbols=symbols, twin_seed=seed, twin_sessions=sessions, twin_speed=speed), port, typer.echo))
 
 # %% ../../nbs/08_operate/17_cli.ipynb #82ddf8fe
 @app.command()
@@ -161,13 +161,13 @@ def service(name:Annotated[str, typer.Argument(help='producer, stream or dashboa
     options = {k: v for k, v in dict(host=host, port=port).items() if v is not None}
     if options and name != 'dashboard': raise ConfigError(f'{name} has no address of its own', 'Leave --host and --port out')
     supervised = RUN_VARIABLE in os.environ # then all is said in its environment; `.env` may hold what this service must not know
-    run_service(name, load_settings(None) if supervised else _settings(None), **options)
+    run_service(name, load_settings(None) if supervised else asked(None), **options)
 
 @app.command()
 def healthy(name:Annotated[str, typer.Argument(help='producer, stream or dashboard.')], port:Annotated[int, typer.Option()]=8501):
     "Exit code 0 if a service of this machine says that it works."
     from stock_pipeline.operate.pipeline import fresh_beat, page_answers
-    ok = page_answers(port) if name == 'dashboard' else fresh_beat(_settings(None).stock_pipeline_home/'run'/f'{name}.json') is not None
+    ok = page_answers(port) if name == 'dashboard' else fresh_beat(asked(None).stock_pipeline_home/'run'/f'{name}.json') is not None
     if not ok: raise StackError(f'{name} does not say that it works', f'`stock-pipeline logs {name}` says why')
 
 @app.command()
@@ -179,8 +179,15 @@ def version():
         except PackageNotFoundError: typer.echo(f'{name} not installed')
 
 # %% ../../nbs/08_operate/17_cli.ipynb #303cdad9
+def _join_data_commands():
+    try: import stock_pipeline.operate.data_commands
+    except ModuleNotFoundError as e: # an installation for one service: it has no use for them
+        if (e.name or '').startswith('stock_pipeline'): raise
+
 def main(argv:list[str]|None=None):
     "The command line; exits with the error's code."
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] not in (['service'], ['healthy']): _join_data_commands() # those two start often, and in containers that hold no more than they need
     from stock_pipeline.operate.run import in_words
     debug = bool(os.environ.get('STOCK_PIPELINE_DEBUG'))
     try: app(args=argv, standalone_mode=True)
