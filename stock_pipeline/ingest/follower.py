@@ -97,6 +97,7 @@ def on_message(self:Follower, m:TradeMessage):
         if trade.t_ms > last: last = trade.t_ms
     self.last_event_time = last or None
 
+# %% ../../nbs/03_ingest/05_follower.ipynb #cfe09095
 @patch
 def on_quote(self:Follower, quote:Quote) -> bool: # False when it is the same quote as before
     "Send a quote, if it is new."
@@ -161,6 +162,7 @@ def condition(self:Follower) -> str: # starting, running, feed away, broker away
     polling = self.polls and not self.poller.failed
     return 'running' if streaming or polling else 'feed away'
 
+# %% ../../nbs/03_ingest/05_follower.ipynb #57525fc4
 @patch
 def facts(self:Follower) -> dict: # content of the heartbeat
     "What the health page needs to know."
