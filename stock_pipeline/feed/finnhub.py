@@ -105,13 +105,13 @@ async def _attempt(self:FinnhubClient, path, params, parse):
     try: doc = loads(body)
     except ValueError: raise self._kept(feed_error(BadAnswerError, f'{path}: HTTP 200, {"truncated or broken JSON" if body.strip() else "empty"}', status=200), body, reason='not_json') from None
     try: return parse(doc)
-    except BadAnswerError as e: raise self._kept(e, body)
+    except BadAnswerError as e: odd = e # raised below, where nothing remembers it as its context: its words may repeat what was answered
+    raise self._kept(odd, body)
 
 @patch
 def _kept(self:FinnhubClient, e, body, **more): # the error, with what was answered, but for the key
-    e.data |= more
-    e.data['body'] = body.replace(self._headers['X-Finnhub-Token'].encode(), b'***')
-    return e
+    key = self._headers['X-Finnhub-Token']
+    return type(e)(e.message.replace(key, '***'), e.remedy, **{**e.data, **more, 'body': body.replace(key.encode(), b'***')})
 
 # %% ../../nbs/02_feed/02_finnhub.ipynb #b5ea5404
 def _transient(e):
