@@ -7,146 +7,164 @@ from __future__ import annotations
 
 import asyncio, logging, random, time
 from collections import deque
+from itertools import islice
 
-from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
-from kafka.partitioner import DefaultPartitioner
+from fastcore.basics import patch
+from kafka.errors import KafkaError
 
 from ..feed.finnhub import backoff
+from .segment import sync
+from .topic import SideLine, close_client, ensure_topic, kafka_producer
 
 # %% auto #0
-__all__ = ['log', 'ensure_topic', 'SteadyPartitioner', 'kafka_producer', 'Delivery']
+__all__ = ['log', 'LARGEST', 'Delivery']
 
 # %% ../../nbs/03_ingest/03_delivery.ipynb #b64288d6
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/03_ingest/03_delivery.ipynb #c528ef41
-def ensure_topic(
-    servers:str, # bootstrap servers, host:port with commas between
-    topic:str,
-    partitions:int=3,
-    timeout:float=5., # seconds for finding the broker
-):
-    "Create the topic if it is absent; blocks; raises `KafkaError` when there is no broker."
-    admin = KafkaAdminClient(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000, client_id='stock-pipeline-producer')
-    try: admin.create_topics({topic: {'num_partitions': partitions, 'replication_factor': 1}}, wait_for_metadata=True)
-    except TopicAlreadyExistsError: pass
-    else: log.info('Created the topic %s with %d partitions', topic, partitions)
-    finally: admin.close()
+LARGEST = 1_000_000 # bytes of a record; the broker refuses what is larger
 
-class SteadyPartitioner(DefaultPartitioner):
-    "The client's usual choice (murmur2 of the key, as in Java), computed once a symbol and then remembered."
-    def __init__(self): self._chosen = {}
-
-    def partition(self, topic, key, serialized_key, value, serialized_value, cluster):
-        if (chosen := self._chosen.get(serialized_key)) is not None: return chosen
-        chosen = super().partition(topic, key, serialized_key, value, serialized_value, cluster)
-        if serialized_key is not None: self._chosen[serialized_key] = chosen
-        return chosen
-
-# %% ../../nbs/03_ingest/03_delivery.ipynb #0933f598
-def kafka_producer(
-    servers:str,
-    topic:str,
-    timeout:float=5., # seconds for finding the broker
-    **kwargs # further settings of `KafkaProducer`
-) -> KafkaProducer:
-    "An idempotent client that keeps trying for as long as it takes; creates the topic first; blocks."
-    ensure_topic(servers, topic, timeout=timeout)
-    producer = KafkaProducer(**{**dict(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000, client_id='stock-pipeline-producer', enable_idempotence=True, acks='all',
-        partitioner=SteadyPartitioner(), linger_ms=20, batch_size=2**18, compression_type='gzip', delivery_timeout_ms=2**31 - 1, request_timeout_ms=15_000,
-        max_block_ms=2_000, reconnect_backoff_max_ms=1_000, metrics_enabled=False), **kwargs})
-    producer.partitions_for(topic)
-    return producer
-
-# %% ../../nbs/03_ingest/03_delivery.ipynb #ff79be84
 class Delivery:
-    "Records on their way to one topic: `put` them, `await room()`, `await close()`."
+    "Records on their way to one topic: `await connect()`, `put` them, `await room()`, `await close()`."
     def __init__(self,
         servers:str,
         topic:str,
-        limit:int=50_000, # records that may wait for their acknowledgement, about 1 kB each
+        limit:int=50_000, # records in memory that wait for their acknowledgement, about 1 kB each
         make=kafka_producer, # (servers, topic) → a client; blocks; raises `KafkaError`
-        ensure=ensure_topic, # (servers, topic) makes sure that the topic is there; blocks
-        spool=None, # `.append(key, value)`, `.done(n)`: remembers on disk what is not yet acknowledged
+        ensure=ensure_topic, # (servers, topic, partitions) makes sure that a topic is there; blocks
+        spool=None, # a `Spool`
         sleep=asyncio.sleep,
         rng:random.Random|None=None, # for the jitter between tries
     ):
-        self.servers, self.topic, self.limit, self.spool = servers, topic, limit, spool
+        self.servers, self.topic, self.limit, self.spool, self.beside = servers, topic, limit, spool, SideLine(servers, ensure)
         self._make, self._ensure, self._sleep, self._rng = make, ensure, sleep, rng or random.Random()
-        self._progress = self._nudged = time.monotonic()
-        self._client, self._broken, self._waiting, self._mending = None, None, deque(), asyncio.Lock() # [future, key, value]
-        self.delivered = self.resent = self.clients = 0
-        self.last_ack_ms, self.last_error = None, None
+        self._progress = self._nudged = self._synced = time.monotonic()
+        self._client, self._broken, self._mending, self._tending, self._fruitless = None, None, asyncio.Lock(), None, 0
+        self._message, self._held, self._waiting = [], deque(), deque() # [key, value] · messages that the disk refused · [future, key, value, place]
+        self._syncing, self._told, self._told_full, self.last_ack_ms, self.last_error = None, False, False, None, None
+        self.delivered = self.resent = self.clients = self.refused = 0
 
-    @property
-    def pending(self) -> int: return len(self._waiting)
     def __repr__(self): return f'Delivery({self.topic}, {self.delivered} delivered, {self.pending} waiting)'
 
-# %% ../../nbs/03_ingest/03_delivery.ipynb #98af25c9
-from fastcore.basics import patch
-
-# %% ../../nbs/03_ingest/03_delivery.ipynb #43c99d95
-@patch
-def _send(self:Delivery, entry):
-    if self._client is None: return
-    try: entry[0] = self._client.send(self.topic, entry[2], key=entry[1])
-    except KafkaError as e: self._broken = e
+# %% ../../nbs/03_ingest/03_delivery.ipynb #31105388
+@patch(as_prop=True)
+def pending(self:Delivery) -> int:
+    "Records that are not acknowledged, in memory and on disk."
+    return len(self._waiting) + len(self._message) + sum(map(len, self._held)) + (self.spool.unread if self.spool is not None else 0)
 
 @patch
 def put(self:Delivery,
     key:bytes|None, # the symbol: one symbol stays in one partition
     value:bytes, # the record
+    topic:str|None=None, # another topic than one's own: at most once, the oldest dropped when too many wait
 ):
-    "Add a record to the line; never waits."
-    if self.spool is not None: self.spool.append(key, value)
-    self._waiting.append(entry := [None, key, value])
-    self._send(entry)
+    "Add a record to the message; never waits."
+    if topic is not None and topic != self.topic: return self.beside.put(key, value, topic)
+    if len(value) <= LARGEST: return self._message.append((key, value))
+    self.refused += 1
+    log.error('A record of %d bytes of %r is too large for the topic, and is not sent', len(value), key)
 
-# %% ../../nbs/03_ingest/03_delivery.ipynb #b2b35787
+# %% ../../nbs/03_ingest/03_delivery.ipynb #0933f598
+@patch
+def commit(self:Delivery):
+    "End the message: it is on disk, and on its way."
+    if self._message:
+        message, self._message = self._message, []
+        if self._held or not self._accept(message): self._held.append(message)
+    while self._held and self._accept(self._held[0]): self._held.popleft()
+    if self.spool is not None and time.monotonic() > self._synced + 1: self._sync()
+
+@patch
+def _accept(self:Delivery, message): # False when it must be held
+    spool = self.spool
+    if spool is None: self._line_up(message, None); return True
+    behind = spool.behind or len(self._waiting) >= self.limit
+    place = spool.write(message)
+    if behind:
+        if not self._told: log.warning('%d records wait in memory for %s; further ones wait on disk', len(self._waiting), self.servers)
+        self._told = True
+        return place is not None
+    if place is not None: spool.skip()
+    self._line_up(message, place)
+    return True
+
+@patch
+def _line_up(self:Delivery, message, place): # place: behind the message in the spool
+    entries = [[None, key, value, None] for key, value in message]
+    entries[-1][3] = place
+    self._waiting.extend(entries)
+    if self._client is not None:
+        for entry in entries: self._send(self._client, entry)
+
+# %% ../../nbs/03_ingest/03_delivery.ipynb #5bc24b89
+@patch
+def _send(self:Delivery, client, entry):
+    if self._broken is not None: return # what comes behind a failure must not overtake
+    try: entry[0] = client.send(self.topic, entry[2], key=entry[1])
+    except KafkaError as e: self._broken = e
+
+@patch
+def _sync(self:Delivery): # once a second, in a thread; the stream goes on meanwhile
+    if self._syncing is not None and not self._syncing.done(): return
+    self._synced = time.monotonic()
+    if paths := self.spool.unsynced(): self._syncing = asyncio.get_running_loop().run_in_executor(None, sync, paths)
+
 @patch
 def settle(self:Delivery) -> int: # records still waiting
     "Strike off what is acknowledged."
-    waiting, n = self._waiting, 0
+    waiting, n, place = self._waiting, 0, None
     while waiting and (future := waiting[0][0]) is not None and future.is_done and not future.failed():
-        waiting.popleft()
+        place = waiting.popleft()[3] or place
         n += 1
-    if waiting and future is not None and future.failed(): self._broken = future.exception
+    if waiting and future is not None and future.failed(): self._broken = self._broken or future.exception
     if n or not waiting: self._progress = time.monotonic()
     if n:
         self.delivered += n
-        self.last_ack_ms = time.time_ns()//1_000_000
-        if self.spool is not None: self.spool.done(n)
+        self.last_ack_ms, self._fruitless = time.time_ns()//1_000_000, 0
+    if place is not None: self.spool.done(place)
+    elif self.spool is not None: self.spool.tidy()
     return len(waiting)
 
-# %% ../../nbs/03_ingest/03_delivery.ipynb #8a07cdbc
-def _close_client(client, timeout): # blocks
-    try: client.close(timeout=timeout)
-    except KafkaError: # its flush ran out of time; end its thread, or it would go on sending behind our back
-        if (sender := getattr(client, '_sender', None)) is not None: sender.force_close()
-
+# %% ../../nbs/03_ingest/03_delivery.ipynb #ff79be84
 @patch
 async def connect(self:Delivery):
-    "Make a client, however long it takes, and send again what waits."
+    "Make a client, however long it takes, send again what waits, and look after it from then on."
     async with self._mending:
         if self._client is not None and self._broken is None: return
         old, self._client, attempt = self._client, None, 0
-        if old is not None: await asyncio.to_thread(_close_client, old, 2)
+        if old is not None: await asyncio.to_thread(close_client, old, 2)
         while True:
             try: client = await asyncio.to_thread(self._make, self.servers, self.topic); break
-            except (KafkaError, OSError) as e: self._note(e, attempt)
+            except (KafkaError, OSError) as e: self.last_error = f'The broker at {self.servers} does not answer ({type(e).__name__})'
+            (log.warning if attempt in (0, 10, 100) else log.debug)('%s; trying on', self.last_error)
             await self._sleep(backoff(attempt, self._rng, cap=5))
             attempt += 1
-        self._client, self._broken, self.clients = client, None, self.clients + 1
-        lost = [e for e in self._waiting if e[0] is None or not e[0].succeeded()]
-        self.resent += sum(e[0] is not None for e in lost)
-        for entry in lost: self._send(entry)
+        self._broken, self.clients = None, self.clients + 1
+        await self._send_again(client)
+    if self._tending is None: self._tending = asyncio.create_task(self._tend())
+
+# %% ../../nbs/03_ingest/03_delivery.ipynb #98af25c9
+@patch
+async def _send_again(self:Delivery, client): # in order; what is put meanwhile comes behind it
+    lost = [e for e in self._waiting if e[0] is None or not e[0].succeeded()]
+    self.resent += sum(e[0] is not None for e in lost)
+    for e in lost: e[0] = None
+    self.beside.renew()
+    while lost:
+        for i, entry in enumerate(lost, 1):
+            self._send(client, entry)
+            if i % 500 == 0: await asyncio.sleep(0)
+        lost = [e for e in self._waiting if e[0] is None] if self._broken is None else []
+    self._client = client
 
 @patch
-def _note(self:Delivery, e, attempt):
-    self.last_error = f'The broker at {self.servers} does not answer ({type(e).__name__})'
-    (log.warning if attempt in (0, 10, 100) else log.debug)('%s; trying on', self.last_error)
+async def _mend(self:Delivery):
+    self.last_error = f'The Kafka client failed ({type(self._broken).__name__})'
+    log.warning('%s; making a new one', self.last_error)
+    if self._fruitless: await self._sleep(backoff(self._fruitless, self._rng, cap=30))
+    self._fruitless += 1
+    await self.connect()
 
 # %% ../../nbs/03_ingest/03_delivery.ipynb #2253d73a
 @patch(as_prop=True)
@@ -166,19 +184,47 @@ async def _nudge(self:Delivery):
 
 # %% ../../nbs/03_ingest/03_delivery.ipynb #c584d7dc
 @patch
-async def room(self:Delivery):
-    "Wait until the line is short enough; mends what is broken."
-    if self.settle() and self.stalled: await self._nudge()
-    while self._broken is not None or len(self._waiting) > self.limit:
-        if self._broken is not None:
-            log.warning('The Kafka client failed (%s); making a new one', type(self._broken).__name__)
-            await self.connect()
-        else:
+async def _tend(self:Delivery):
+    while True:
+        try:
+            self.settle()
+            if self._broken is not None: await self._mend()
+            await self._refill()
             await self._nudge()
-            await self._sleep(.005)
-        self.settle()
+            if self._client is not None and self._broken is None: await self.beside.send(self._client)
+            await self._sleep(.05)
+        except Exception: # it must not end in silence
+            log.exception('A fault of the program; the delivery goes on')
+            await self._sleep(5)
+
+@patch
+async def _refill(self:Delivery):
+    while self.spool is not None and self.spool.behind and self._broken is None and len(self._waiting) <= self.limit//2:
+        for message in islice(iter(self.spool.take, None), 100): self._line_up(*message)
+        await asyncio.sleep(0)
+    if self._told and not self.spool.behind: log.info('Nothing waits on disk alone any more'); self._told = False
 
 # %% ../../nbs/03_ingest/03_delivery.ipynb #d959daf7
+@patch(as_prop=True)
+def full(self:Delivery) -> bool:
+    "Whether no more should be read from the feed."
+    if self._held: return True
+    return len(self._waiting) > self.limit if self.spool is None else self.spool.behind and self.spool.full
+
+@patch
+async def room(self:Delivery):
+    "End the message, and wait until there is room for another one."
+    self.commit(); self.settle()
+    if not self.full: return
+    if first := self.spool is not None and not self._told_full: log.error('%d records wait for %s, and the disk has no more room for them: reading of the feed stops', self.pending, self.servers)
+    self._told_full = True
+    while self.full:
+        await self._sleep(.005)
+        self.commit(); self.settle()
+    if first: log.warning('Reading of the feed goes on')
+    self._told_full = False
+
+# %% ../../nbs/03_ingest/03_delivery.ipynb #3cca9e96
 @patch
 async def flush(self:Delivery,
     timeout:float|None=None, # seconds; None: as long as it takes
@@ -186,18 +232,19 @@ async def flush(self:Delivery,
     "Wait until every record is acknowledged."
     try:
         async with asyncio.timeout(timeout):
-            while self.settle() or self._broken is not None:
-                await self.room()
-                if self._waiting: await self._sleep(.005)
+            while self.commit() or self.settle() or self.pending: await self._sleep(.005)
     except TimeoutError: pass
-    return self.settle()
+    return self.pending
 
 @patch
 async def close(self:Delivery, timeout:float=10.) -> int: # records that were not acknowledged
     "Flush and end the client."
+    self.commit()
     left = await self.flush(timeout) if self._client is not None else self.pending
+    if self._tending is not None: self._tending.cancel()
+    await asyncio.gather(*[o for o in (self._tending, self._syncing) if o is not None], return_exceptions=True)
     client, self._client = self._client, None
-    if client is not None: await asyncio.to_thread(_close_client, client, 1 if left else 5)
+    if client is not None: await asyncio.to_thread(close_client, client, 1 if left else 5)
     if self.spool is not None: self.spool.close()
-    if left: log.error('%d records could not be delivered to %s', left, self.servers)
+    if left: log.error('%d records could not be delivered to %s%s', left, self.servers, '; they wait in the spool for the next start' if self.spool is not None else '')
     return left

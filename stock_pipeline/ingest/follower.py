@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..core.config import Settings
-from ..core.errors import PipelineError, RecordError
+from ..core.errors import PipelineError
 from ..core.records import encode_rejection, encode_tick
 from ..feed.answers import Quote
 from ..feed.messages import Refusal, TradeMessage
@@ -18,7 +18,7 @@ from .identity import IdentityCounts, QuoteIdentity, TradeIdentity
 from .jumps import Jumps
 from .liveness import Limits
 from .polling import Poller
-from .ticks import quote_tick, sequence_from, trade_tick
+from .ticks import canonical_message, canonical_quote, canonical_tick, quote_tick, recall, sequence_from
 from .watch import Watch, clocks
 
 # %% auto #0
@@ -62,7 +62,9 @@ class Follower:
         self.symbols, self.feed = symbols or settings.stock_symbols, settings.feed
         self.counts = IdentityCounts()
         self._trades, self._quotes = TradeIdentity(counts=self.counts), QuoteIdentity(self.counts)
-        self._position = sequence_from(self.feed, clock())
+        past, last = recall(delivery.spool.recent() if delivery.spool is not None else ())
+        self._trades.restore(past), self._quotes.restore(past) # as if there had been no restart
+        self._position = sequence_from(self.feed, clock(), last)
         self.rejected, self.last_event_time, self.replay_done, self.jumps = 0, None, False, Jumps()
         self.state, self.error, self.poller, self.watch = 'starting', None, None, None
         if client is not None: self.poller = Poller(client, self.symbols, self.on_quote, lambda r: self.reject(r, self._clock()), self._note, self._saved, clock, sleep)
@@ -87,20 +89,20 @@ def reject(self:Follower,
 @patch
 def on_message(self:Follower, m:TradeMessage):
     "Send the new trades of a message."
+    m = canonical_message(m)
+    if self._trades.redelivered(m): return
     feed, at, put, last = self.feed, m.received_at, self.delivery.put, self.last_event_time or 0
     for refusal in m.rejected: self.reject(refusal, at)
-    for trade, occurrence in self._trades.accept(m):
-        try: tick = trade_tick(trade, occurrence, feed, at, next(self._position))
-        except RecordError as e: self.reject(Refusal(e.reason, e.detail, json.dumps(dict(zip(('s', 'p', 't', 'v', 'c'), trade)), default=str).encode()), at); continue
-        self.jumps.see(trade.symbol, tick.price, trade.t_ms)
-        put(trade.symbol.encode(), encode_tick(tick))
+    for trade, occurrence in self._trades.numbered(m.trades):
+        self.jumps.see(trade.symbol, trade.price, trade.t_ms)
+        put(trade.symbol.encode(), encode_tick(canonical_tick(trade, occurrence, feed, at, next(self._position))))
         if trade.t_ms > last: last = trade.t_ms
     self.last_event_time = last or None
 
-# %% ../../nbs/03_ingest/05_follower.ipynb #cfe09095
 @patch
 def on_quote(self:Follower, quote:Quote) -> bool: # False when it is the same quote as before
     "Send a quote, if it is new."
+    quote = canonical_quote(quote)
     if not self._quotes.accept(quote): return False
     at = self._clock() if self.feed != 'finnhub' else max(self._clock(), quote.t_ms) # its time was judged; a clock that lags must not make it come from the future
     tick = quote_tick(quote, self.feed, at, next(self._position))
@@ -113,8 +115,7 @@ def on_quote(self:Follower, quote:Quote) -> bool: # False when it is the same qu
 # %% ../../nbs/03_ingest/05_follower.ipynb #944656f1
 @patch
 async def _saved(self:Follower): # after each quote
-    if self.delivery.spool is not None: self.delivery.spool.commit() # on disk before anything is waited for: the feed gives a quote once
-    await self.delivery.room()
+    await self.delivery.room() # on disk before anything is waited for: the feed gives a quote once
 
 @patch
 async def fetch(self:Follower, symbol:str) -> Quote|None: # a new quote
@@ -144,7 +145,6 @@ async def follow(self:Follower):
     "Take the trades of the stream, to the end of a replay."
     async for m in self.stream.messages():
         self.on_message(m)
-        if self.delivery.spool is not None: self.delivery.spool.commit()
         await self.delivery.room()
     await self.delivery.flush()
     self.replay_done = True
@@ -162,7 +162,6 @@ def condition(self:Follower) -> str: # starting, running, feed away, broker away
     polling = self.polls and not self.poller.failed
     return 'running' if streaming or polling else 'feed away'
 
-# %% ../../nbs/03_ingest/05_follower.ipynb #57525fc4
 @patch
 def facts(self:Follower) -> dict: # content of the heartbeat
     "What the health page needs to know."
@@ -175,6 +174,7 @@ def facts(self:Follower) -> dict: # content of the heartbeat
         jumps=dict(count=self.jumps.count, last=list(self.jumps.last)), **silence,
         stream_state=s.state if s is not None else None, last_ping_ms=s and s.last_ping_ms, last_trade_ms=s and s.last_trade_ms,
         last_trade_by_symbol=dict(s.last_trade_by_symbol) if s is not None else {}, rest_calls=self.client.calls if self.client else 0,
+        spool=dict(on_disk_alone=d.spool.unread, damaged=d.spool.damaged, failed=d.spool.failed) if d.spool is not None else None,
         symbols=list(self.symbols), unknown_symbols=list(self.poller.unknown) if self.poller else [], replay_done=self.replay_done, resent=d.resent, broker_clients=d.clients,
         errors=self.error or (s.last_error if s is not None else None) or d.last_error)
 
@@ -196,11 +196,7 @@ async def _pulse(self:Follower): # a job of its own: while the broker is away `r
 
 @patch
 async def _deliver(self:Follower):
-    spool = self.delivery.spool
-    if spool is not None:
-        if spool.recovered: log.warning('%d records of an earlier run are sent again', len(spool.recovered))
-        for key, value in spool.recovered: self.delivery.put(key, value)
-        spool.forget_recovered()
+    if self.delivery.pending: log.warning('%d records of an earlier run are sent again', self.delivery.pending)
     await self.delivery.connect()
     self.state = 'running'
     self.beat()

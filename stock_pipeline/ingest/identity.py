@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import NamedTuple
 
+from ..core.records import MOST_BYTES, Tick, trade_event_id
 from ..feed.answers import Quote
-from ..feed.trades import Trade, TradeMessage
+from ..feed.messages import Trade, TradeMessage
 
 # %% auto #0
-__all__ = ['OccurrenceCounter', 'IdentityCounts', 'TradeIdentity', 'QuoteIdentity']
+__all__ = ['OccurrenceCounter', 'IdentityCounts', 'TradeIdentity', 'PastMessage', 'occurrence_of', 'QuoteIdentity']
 
 # %% ../../nbs/03_ingest/01_identity.ipynb #e0bb5f21
 class OccurrenceCounter:
@@ -28,11 +31,21 @@ class OccurrenceCounter:
         item, # anything hashable
     ) -> int: # equal items before this one
         "Count the item."
-        n = self._young.get(item)
+        young = self._young
+        n = young.get(item)
         if n is None: n = self._old.pop(item, 0)
-        self._young[item] = n + 1
-        if len(self._young) >= self.keep: self._old, self._young = self._young, {}
+        young[item] = n + 1
+        if len(young) >= self.keep: self._old, self._young = young, {}
         return n
+
+    def known(self, item) -> int: # equal items so far
+        "Look without counting."
+        return self._young.get(item) or self._old.get(item, 0)
+
+    def at_least(self, item, n:int):
+        "Remember that there were `n` equal items, if fewer are known."
+        known = self.known(item)
+        if n > known: self(item); self._young[item] = n
 
 # %% ../../nbs/03_ingest/01_identity.ipynb #b08a6116
 @dataclass
@@ -41,7 +54,7 @@ class IdentityCounts:
     messages: int = 0
     accepted: int = 0 # trades let through
     redelivered_messages: int = 0
-    duplicates_suppressed: int = 0 # trades in redelivered messages
+    duplicates_suppressed: int = 0 # trades, and items that are none, in redelivered messages
     ambiguous: int = 0 # single trades equal to an earlier one; let through
     quotes: int = 0 # quotes let through
     quotes_unchanged: int = 0 # polled again, the same
@@ -58,11 +71,10 @@ class TradeIdentity:
         self.window_ms, self.counts = window_ms, counts or IdentityCounts()
         self._seen, self._occurrence = OrderedDict(), OccurrenceCounter(keep) # messages of two or more → when
 
-    def _redelivered(self, m):
-        while self._seen and next(iter(self._seen.values())) < m.received_at - self.window_ms: self._seen.popitem(last=False)
-        key = tuple(m.trades)
+    def _known(self, key, at): # whether the message came within the window; remembers it
+        while self._seen and next(iter(self._seen.values())) < at - self.window_ms: self._seen.popitem(last=False)
         again = key in self._seen
-        self._seen[key] = m.received_at
+        self._seen[key] = at
         if again: self._seen.move_to_end(key)
         return again
 
@@ -70,19 +82,56 @@ class TradeIdentity:
 from fastcore.basics import patch
 
 # %% ../../nbs/03_ingest/01_identity.ipynb #713585df
+def _key(trades, raws): return (*trades, *[raw[:MOST_BYTES] for raw in raws]) # as much as a dead letter keeps of it
+
+@patch
+def redelivered(self:TradeIdentity, m:TradeMessage) -> bool: # then nothing of it is new
+    "Whether the whole message came before; counts it."
+    c, n = self.counts, len(m.trades) + len(m.rejected)
+    c.messages += 1
+    if n < 2 or not self._known(_key(m.trades, [r.raw for r in m.rejected]), m.received_at): return False
+    c.redelivered_messages += 1
+    c.duplicates_suppressed += n
+    return True
+
+@patch
+def numbered(self:TradeIdentity, trades:list[Trade]) -> list[tuple[Trade, int]]: # each with the number of equal ones before it
+    "Number the trades of one new message."
+    found = [(t, self._occurrence(t)) for t in trades]
+    if len(found) == 1 and found[0][1]: self.counts.ambiguous += 1
+    self.counts.accepted += len(found)
+    return found
+
 @patch
 def accept(self:TradeIdentity, m:TradeMessage) -> list[tuple[Trade, int]]: # new trades, each with the number of equal ones before it
     "The trades of a message that are new; none when the whole message is a redelivery."
-    c, n = self.counts, len(m.trades)
-    c.messages += 1
-    if n > 1 and self._redelivered(m):
-        c.redelivered_messages += 1
-        c.duplicates_suppressed += n
-        return []
-    numbered = [(t, self._occurrence(t)) for t in m.trades]
-    if n == 1 and numbered[0][1]: c.ambiguous += 1
-    c.accepted += n
-    return numbered
+    return [] if self.redelivered(m) else self.numbered(m.trades)
+
+# %% ../../nbs/03_ingest/01_identity.ipynb #cf5ae31d
+class PastMessage(NamedTuple):
+    "What an earlier run made of one message of the feed."
+    ticks: list[Tick]
+    received_at: int # epoch ms UTC
+    rejected: tuple[bytes, ...] = () # its items that were no trades, as delivered
+
+def _trade(t): return Trade(t.symbol, t.price, t.event_time, t.volume, t.conditions)
+
+def occurrence_of(
+    t:Tick, # of a trade
+    guess:int=0, # tried first
+    most:int=10_000, # equal trades, at most
+) -> int: # equal trades before it; -1 when its id is not one of ours
+    "The number that went into the tick's event id."
+    return next((n for n in chain((guess,), range(most)) if trade_event_id(*_trade(t), n) == t.event_id), -1)
+
+@patch
+def restore(self:TradeIdentity, messages:list[PastMessage]): # the oldest first
+    "Remember what an earlier run received."
+    for m in messages:
+        trades = [_trade(t) for t in m.ticks if t.source == 'websocket']
+        if len(trades) + len(m.rejected) > 1: self._known(_key(trades, m.rejected), m.received_at)
+        for t in m.ticks:
+            if t.source == 'websocket': self._occurrence.at_least(_trade(t), occurrence_of(t, self._occurrence.known(_trade(t))) + 1)
 
 # %% ../../nbs/03_ingest/01_identity.ipynb #0122725e
 class QuoteIdentity:
@@ -97,3 +146,8 @@ class QuoteIdentity:
         if new: self.counts.quotes += 1
         else: self.counts.quotes_unchanged += 1
         return new
+
+    def restore(self, messages:list[PastMessage]): # the oldest first
+        "Remember the last quotes of an earlier run."
+        for t in (t for m in messages for t in m.ticks if t.source == 'rest'):
+            self._last[t.symbol] = Quote(t.symbol, t.price, t.change, t.percent_change, t.high, t.low, t.open, t.previous_close, t.event_time)

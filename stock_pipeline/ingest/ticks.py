@@ -5,37 +5,75 @@
 # %% ../../nbs/03_ingest/04_ticks.ipynb #8564eae1
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
 
 from ..core.errors import RecordError
-from ..core.records import FIRST_MS, LAST_MS, Tick, quote_event_id, to_number, to_price, trade_event_id
+from ..core.records import FIRST_MS, LAST_MS, SCALE, Tick, decode_rejection, decode_tick, parse_json, quote_event_id, to_number, to_price, trade_event_id
 from ..feed.answers import Quote
-from ..feed.trades import Trade
+from ..feed.messages import Refusal, Trade, TradeMessage
+from .identity import PastMessage
 
 # %% auto #0
-__all__ = ['trade_tick', 'quote_tick', 'sequence_from']
+__all__ = ['canonical', 'canonical_message', 'canonical_quote', 'canonical_tick', 'trade_tick', 'quote_tick', 'sequence_from',
+           'recall']
+
+# %% ../../nbs/03_ingest/04_ticks.ipynb #821818f7
+_USUAL = Decimal(10**8) # below, nothing can be wrong but the sign: the quick way
+
+def canonical(
+    trade:Trade # as the feed delivered it
+) -> Trade: # raises `RecordError` for a price that cannot be one
+    "The trade with the numbers that it will have on the topic."
+    symbol, price, t_ms, volume, conditions = trade
+    try:
+        if SCALE <= price < _USUAL and 0 <= volume < _USUAL: return Trade(symbol, price.quantize(SCALE, ROUND_HALF_EVEN), t_ms, volume.quantize(SCALE, ROUND_HALF_EVEN), conditions)
+    except ArithmeticError: pass # not a number
+    return Trade(symbol, to_price(price), t_ms, to_number(volume, 'volume'), conditions)
+
+def _refusal(t, e): return Refusal(e.reason, e.detail, json.dumps(dict(zip('sptvc', t)), default=str).encode())
+
+def canonical_message(m:TradeMessage) -> TradeMessage:
+    "The message with its trades in canonical form; those that have none are among the rejected."
+    try: return TradeMessage([canonical(t) for t in m.trades], m.received_at, m.rejected)
+    except RecordError: pass
+    trades, refused = [], []
+    for t in m.trades:
+        try: trades.append(canonical(t))
+        except RecordError as e: refused.append(_refusal(t, e))
+    return TradeMessage(trades, m.received_at, (*m.rejected, *refused))
+
+_OF_THE_DAY = dict(open=to_price, high=to_price, low=to_price, previous_close=to_price, change=to_number, percent_change=to_number)
+
+def canonical_quote(
+    quote:Quote # as polled
+) -> Quote: # raises `RecordError` for what can be no tick
+    "The quote with the numbers that it will have on the topic."
+    if not FIRST_MS <= quote.t_ms < LAST_MS: raise RecordError('event_time_out_of_range', str(quote.t_ms))
+    return replace(quote, current=to_price(quote.current), **{k: exact(v, k) for k, exact in _OF_THE_DAY.items() if (v := getattr(quote, k)) is not None})
 
 # %% ../../nbs/03_ingest/04_ticks.ipynb #97649212
-def trade_tick(
-    trade:Trade,
+def canonical_tick(
+    trade:Trade, # in its canonical form
     occurrence:int, # equal trades before this one, from `TradeIdentity`
     feed:str, # 'finnhub', 'simulated' or 'replay'
     received_at:int, # epoch ms UTC
     sequence:int, # position as delivered
-) -> Tick: # raises `RecordError` for a price that cannot be one
+) -> Tick:
     "The tick of a trade of the stream."
     symbol, price, t_ms, volume, conditions = trade
-    price, volume = to_price(price), to_number(volume, 'volume')
     if feed == 'finnhub': received_at = max(received_at, t_ms) # the stream has judged its time; a clock of ours that lags must not make it come from the future
     return Tick(symbol=symbol, price=price, event_time=t_ms, source='websocket', feed=feed,
         event_id=trade_event_id(symbol, t_ms, price, volume, conditions, occurrence), received_at=received_at, sequence=sequence,
         volume=volume, conditions=conditions)
 
+def trade_tick(trade:Trade, occurrence:int, feed:str, received_at:int, sequence:int) -> Tick: # raises `RecordError` for a price that cannot be one
+    "The same of a trade as the feed delivered it."
+    return canonical_tick(canonical(trade), occurrence, feed, received_at, sequence)
+
 # %% ../../nbs/03_ingest/04_ticks.ipynb #201115be
-_OF_THE_DAY = dict(open=to_price, high=to_price, low=to_price, previous_close=to_price, change=to_number, percent_change=to_number)
-
-def _day(quote): return {k: None if (v := getattr(quote, k)) is None else exact(v, k) for k, exact in _OF_THE_DAY.items()}
-
 def quote_tick(
     quote:Quote,
     feed:str, # 'finnhub', 'simulated' or 'replay'
@@ -43,15 +81,38 @@ def quote_tick(
     sequence:int, # position as delivered
 ) -> Tick:
     "The tick of a polled quote: the price and the day so far."
-    price, day = to_price(quote.current), _day(quote)
-    if not FIRST_MS <= quote.t_ms < LAST_MS: raise RecordError('event_time_out_of_range', str(quote.t_ms))
-    return Tick(symbol=quote.symbol, price=price, event_time=quote.t_ms, source='rest', feed=feed,
-        event_id=quote_event_id(quote.symbol, quote.t_ms, (price, *day.values())), received_at=received_at, sequence=sequence, **day)
+    quote = canonical_quote(quote)
+    day = {k: getattr(quote, k) for k in _OF_THE_DAY}
+    return Tick(symbol=quote.symbol, price=quote.current, event_time=quote.t_ms, source='rest', feed=feed,
+        event_id=quote_event_id(quote.symbol, quote.t_ms, (quote.current, *day.values())), received_at=received_at, sequence=sequence, **day)
 
 # %% ../../nbs/03_ingest/04_ticks.ipynb #2f8a79d3
 def sequence_from(
     feed:str, # 'finnhub', 'simulated' or 'replay'
     now_ms:int, # epoch ms
+    after:int=-1, # the last position of an earlier run, if it is known
 ): # an iterator of ints
-    "Positions as delivered."
-    return count(0 if feed == 'replay' else now_ms * 1000)
+    "Positions as delivered; a clock that was set back does not take them back."
+    return count(0 if feed == 'replay' else max(now_ms * 1000, after + 1))
+
+# %% ../../nbs/03_ingest/04_ticks.ipynb #5486434a
+def _past(records): # None when nothing of it is ours
+    ticks, rejected = [], []
+    for key, value in records:
+        try: (rejected.append(decode_rejection(value)) if key is None else ticks.append(decode_tick(value)))
+        except RecordError: pass # what never was a tick says nothing about trades
+    if not ticks and not rejected: return None
+    return PastMessage(ticks, min(o.received_at for o in (*ticks, *rejected)), tuple(o.raw for o in rejected))
+
+def _position(value): # that was given to a refusal
+    try: n = parse_json(value).get('sequence')
+    except RecordError: return -1
+    return n if isinstance(n, int) and n < 2**62 else -1
+
+def recall(
+    messages:list, # from `Spool.recent`: lists of records (key, value)
+) -> tuple[list[PastMessage], int]: # for `restore`; the last position that was given, -1 if there is none
+    "What the messages in a spool say about an earlier run."
+    past = [m for m in map(_past, messages) if m is not None]
+    given = (*(t.sequence for m in past for t in m.ticks), *(_position(value) for m in messages for key, value in m if key is None))
+    return past, max(given, default=-1)
