@@ -14,9 +14,11 @@ from ..core.errors import PipelineError
 from ..core.records import encode_rejection, encode_tick
 from ..feed.answers import Quote
 from ..feed.messages import Refusal, TradeMessage
+from .hearing import Hearing
 from .identity import IdentityCounts, QuoteIdentity, TradeIdentity
 from .jumps import Jumps
 from .liveness import Limits
+from .minutes import feed_topic, on_tape
 from .polling import Poller
 from .ticks import canonical_message, canonical_quote, canonical_tick, quote_tick, recall, sequence_from
 from .watch import Watch, clocks
@@ -69,6 +71,7 @@ class Follower:
         self.state, self.error, self.poller, self.watch = 'starting', None, None, None
         if client is not None: self.poller = Poller(client, self.symbols, self.on_quote, lambda r: self.reject(r, self._clock()), self._note, self._saved, clock, sleep)
         if client is not None and stream is not None and self.feed != 'replay': self.watch = Watch(stream, self.confirm, in_session, self.poller.unknown, limits, now_ms=clock)
+        self.hearing = Hearing(self.feed, self.symbols, on_tape(settings), stream, self.watch, self.poller, self.polls)
         self.heartbeat = settings.stock_pipeline_home/'run'/'producer.json'
 
     def _note(self, words): self.error = words
@@ -93,6 +96,7 @@ def on_message(self:Follower, m:TradeMessage):
     if self._trades.redelivered(m): return
     feed, at, put, last = self.feed, m.received_at, self.delivery.put, self.last_event_time or 0
     for refusal in m.rejected: self.reject(refusal, at)
+    if m.trades and not last: self.hearing.begin(m.trades[0].t_ms)
     for trade, occurrence in self._trades.numbered(m.trades):
         self.jumps.see(trade.symbol, trade.price, trade.t_ms)
         put(trade.symbol.encode(), encode_tick(canonical_tick(trade, occurrence, feed, at, next(self._position))))
@@ -148,6 +152,7 @@ async def follow(self:Follower):
         await self.delivery.room()
     await self.delivery.flush()
     self.replay_done = True
+    self.hear()
     log.info('The replay has ended: %d ticks delivered', self.delivery.delivered)
     self.beat()
 
@@ -181,6 +186,11 @@ def facts(self:Follower) -> dict: # content of the heartbeat
 @patch
 def beat(self:Follower) -> bool: return write_heartbeat(self.heartbeat, self.facts())
 
+@patch
+def hear(self:Follower):
+    "Tell the minutes through which the feed was heard, or not; see the notebook on feed minutes."
+    for record in self.hearing.look(self._clock(), self.last_event_time, self.replay_done): self.delivery.put(None, record, topic=feed_topic(self.settings))
+
 # %% ../../nbs/03_ingest/05_follower.ipynb #8f0804be
 @patch
 async def _upkeep(self:Follower):
@@ -191,6 +201,7 @@ async def _upkeep(self:Follower):
 @patch
 async def _pulse(self:Follower): # a job of its own: while the broker is away `room` may wait for long, and that must be told
     while True:
+        self.hear()
         self.beat()
         await asyncio.sleep(1)
 
