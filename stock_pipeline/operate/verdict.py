@@ -13,7 +13,8 @@ from ..core.errors import ConfigError
 from ..core.sessions import NEW_YORK, holiday_name, new_york_ms
 
 # %% auto #0
-__all__ = ['parse_days', 'bounds', 'quiet_because', 'difference_table', 'report_json', 'verdict', 'advice', 'mended_words']
+__all__ = ['parse_days', 'bounds', 'quiet_because', 'counted', 'difference_table', 'report_json', 'verdict', 'advice',
+           'mended_words']
 
 # %% ../../nbs/08_operate/21_verdict.ipynb #b2edb3a9
 _HOW = 'Write a day as 2026-01-30, days as 2026-01-26..2026-01-30'
@@ -49,6 +50,10 @@ def quiet_because(day:date) -> str: # '' on a day with trading
 # %% ../../nbs/08_operate/21_verdict.ipynb #db51d369
 _WORDS = {'bars_1m': 'bars', 'moving_averages': 'averages', 'latest': 'newest values', 'stream_ledger': 'ledger'}
 
+def counted(n:int, noun:str) -> str: # '1 tick', '2,000 ticks'
+    "A number with its noun."
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
 def _place(d, zone, form='%Y-%m-%d %H:%M'):
     return '' if d.minute is None else datetime.fromtimestamp(d.minute/1000, zone).strftime(form)
 
@@ -56,7 +61,7 @@ def difference_table(report):
     "The differences at hand, for a terminal."
     from rich.table import Table
     table = Table(box=None, pad_edge=False, header_style='bold')
-    for name in ('in', 'symbol', 'minute in New York', 'basis', 'column'): table.add_column(name, no_wrap=True)
+    for name in ('where', 'symbol', 'minute in New York', 'basis', 'column'): table.add_column(name, no_wrap=True)
     for name in ('stored', 'recomputed'): table.add_column(name, justify='right')
     for d in report.shown:
         where = _WORDS[d.table] + (f' of {d.length} min' if d.length else '')
@@ -77,24 +82,24 @@ def verdict(report, first:date, last:date) -> str: # with rich's markup
     if report.state == 'empty': return f"[yellow]Nothing is stored[/] of {days}{quiet_because(first) if first == last else ''}: there is nothing to verify"
     gone = ', '.join(f'{n:,} {_WORDS[t]}' for t, n in report.unverifiable)
     if report.state == 'unverifiable': return f'[yellow]Unverifiable[/]: retention has dropped the ticks of {days} ({gone} are sealed and stay as they are)'
-    seen = f'{days}: {report.ticks:,} ticks of {len(report.symbols)} symbols, {report.bars:,} bars, {report.averages:,} averages'
+    seen = f"{days}: {counted(report.ticks, 'tick')} of {counted(len(report.symbols), 'symbol')}, {counted(report.bars, 'bar')}, {counted(report.averages, 'average')}"
     more = (f'; unverifiable, since retention has dropped their ticks: {gone}' if gone else '') + (f"; nothing of {', '.join(report.silent)}" if report.silent else '')
     if report.state == 'verified': return f'[green]Verified[/] {seen}: no difference{more}'
-    return f"[red]{report.found:,} differences[/] in {seen}{more}"
+    return f"[red]{counted(report.found, 'difference')}[/] in {seen}{more}"
 
 def advice(report) -> list[str]: # sentences
     "What a repair can do about it, and what it cannot."
     kinds = {t for t, *_ in report.differences}
     ledger = next((d for d in report.shown if d.table == 'stream_ledger'), None)
-    out = ['Bars, averages and newest values are made anew from the ticks by: stock-pipeline verify --repair'] if kinds - {'stream_ledger'} else []
+    out = ['Repeat the command with --repair: bars, averages and newest values are then made anew from the ticks'] if kinds - {'stream_ledger'} else []
     if ledger:
         missing = int(ledger.stored) - int(ledger.recomputed.split()[0])
-        out.append(f'{abs(missing):,} ticks {"are missing" if missing > 0 else "are there that no offset accounts for"}: the ledger counted {int(ledger.stored):,}. No repair touches ticks; '
-            + ('a backup has them' if missing > 0 else 'somebody else writes to this database'))
+        what = 'missing: a backup may have what is gone' if missing > 0 else 'there that no offset accounts for: somebody else writes to this database'
+        out.append(f"By the ledger, which counted {int(ledger.stored):,}, {counted(abs(missing), 'tick')} {'is' if abs(missing) == 1 else 'are'} {what}. No repair touches ticks")
     return out
 
 def mended_words(mended) -> str:
     "What a repair did, in one sentence."
     sums = [sum(getattr(m, f) for m in mended) for f in ('amended', 'added', 'removed', 'averages', 'latest', 'left')]
-    text = 'Mended: {} bars amended, {} added, {} removed; {} averages; {} newest values'.format(*sums[:5])
-    return text + (f'. {sums[5]} minutes are left as they are: of their day no tick is there, or it is sealed' if sums[5] else '')
+    text = f"Mended: {counted(sums[0], 'bar')} amended, {sums[1]:,} added, {sums[2]:,} removed; {counted(sums[3], 'average')}; {counted(sums[4], 'newest value')}"
+    return text + (f". Left as they are: {counted(sums[5], 'minute')} of a day that is sealed, or of which no tick is there" if sums[5] else '')

@@ -38,6 +38,7 @@ def errors_to(
         yield
     finally: os.dup2(kept, 2); os.close(kept)
 
+# %% ../../nbs/08_operate/21_verify.ipynb #40a9d2d0
 class LazySpark:
     "A Spark session that starts when it is first called for."
     def __init__(self,

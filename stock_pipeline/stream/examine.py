@@ -87,6 +87,7 @@ def survey(cur,
     gone = (_count(cur, symbols, start, min(end, sealed), sealed)[0], _count(cur, symbols, start, end, sealed)[1]) if sealed else (0, 0)
     return Survey(symbols, first, spans, sealed, (stored[0] - gone[0], stored[1] - gone[1]), _alone(cur, symbols, sealed, gone, [s for s in wanted if s not in ticked]))
 
+# %% ../../nbs/05_stream/11_examine.ipynb #bcab3d1f
 def _alone(cur, symbols, sealed, gone, silent):
     "The part of the report that needs no Spark."
     newest = {s: latest_differences(cur, s, sealed) for s in symbols}
@@ -117,6 +118,7 @@ def _differing(spark, snapshot, seen, start, end):
         differences('moving_averages', stored('moving_averages', start).where(whole), averages, AVERAGE_KEY, AVERAGE_TYPES))
     return bars.where(F.col('minute') >= F.lit(start)), averages, found.persist()
 
+# %% ../../nbs/05_stream/11_examine.ipynb #51607792
 def examine(
     dsn:dict, # keyword arguments of `psycopg2.connect`; the reader's will do
     start:datetime, end:datetime, # end not included
@@ -139,17 +141,17 @@ def examine(
         ticks, count = bars.selectExpr('coalesce(sum(count), 0)', 'count(*)').first()
         report = replace(seen.report, ticks=ticks, bars=count, averages=averages.count(), differences=summed([*found, *seen.report.differences]),
             shown=(*seen.report.shown, *shown)[:most])
-    _still(dsn, seen.sealed, end)
+    _still(dsn, seen)
     return report, frame
 
 # %% ../../nbs/05_stream/11_examine.ipynb #d50fe8ae
-def _still(dsn, sealed, end):
-    "What was read is only whole if retention dropped nothing meanwhile."
+def _still(dsn, seen):
+    "What was read is only whole if retention dropped none of it meanwhile."
     conn = connect(dsn)
     try:
-        with transaction(conn) as cur: now = sealed_ms(cur)
+        with transaction(conn) as cur: now = datetime.fromtimestamp(sealed_ms(cur)/1000, timezone.utc)
     finally: conn.close()
-    if now != (sealed.timestamp()*1000 if sealed else 0) and now: raise StoreError('Retention dropped ticks while they were read', 'Run it again')
+    if now > max(seen.first, seen.sealed or seen.first): raise StoreError('Retention dropped ticks while they were read', 'Run it again')
 
 def touched(
     frame # from `examine`

@@ -126,6 +126,7 @@ class Mended(NamedTuple):
     latest: int = 0
     left: int = 0 # minutes left alone: sealed, or of a day without any tick
 
+# %% ../../nbs/05_stream/10_repair.ipynb #a40dd372
 _AT_ONCE = 120 # minutes
 _PASSING = psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure
 
@@ -139,6 +140,15 @@ def _once(conn, symbol, wanted, latest):
         open_days = {d for d in days if has_ticks(cur, at(d*86_400_000))}
         mine = [(b, m) for b, m in wanted if m >= ms and m // 86_400_000 in open_days]
         return Mended(symbol, *(replace_bars(cur, symbol, mine) if mine else ()), left=len(wanted) - len(mine))
+
+# %% ../../nbs/05_stream/10_repair.ipynb #65fd2de3
+def _patiently(conn, symbol, wanted, latest, attempts):
+    for n in range(attempts):
+        try: return _once(conn, symbol, wanted, latest)
+        except _PASSING as e:
+            if n == attempts - 1: raise
+            log.info('%s: %s; trying again', symbol, str(e).strip().splitlines()[0])
+            time.sleep(.1*2**n)
 
 def repair_symbol(
     dsn:dict, # keyword arguments of `psycopg2.connect`; the writer's
@@ -157,11 +167,3 @@ def repair_symbol(
         for wanted, last in steps: sums = [a + b for a, b in zip(sums, _patiently(conn, symbol, wanted, last, attempts)[1:])]
         return Mended(symbol, *sums)
     finally: conn.close()
-
-def _patiently(conn, symbol, wanted, latest, attempts):
-    for n in range(attempts):
-        try: return _once(conn, symbol, wanted, latest)
-        except _PASSING as e:
-            if n == attempts - 1: raise
-            log.info('%s: %s; trying again', symbol, str(e).strip().splitlines()[0])
-            time.sleep(.1*2**n)

@@ -128,6 +128,7 @@ def _batches(file, schema):
     options = pacsv.ConvertOptions(column_types=plain, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[''])
     for batch in pacsv.open_csv(file, pacsv.ReadOptions(use_threads=False, column_names=schema.names), convert_options=options): yield batch.cast(schema)
 
+# %% ../../nbs/05_stream/08_snapshot.ipynb #07cabce8
 def copied(cur,
     table:str, # one of TABLES
     span:Span,
