@@ -99,7 +99,7 @@ def test_health_is_a_fresh_heartbeat(tmp_path, name):
         assert healthcheck(name, **home) == (code, f'{name}: {state}')
     beat.write_text(json.dumps({'state': 'running'}))
     os.utime(beat, (time.time() - 60,)*2)
-    assert 'heartbeat 60 s old' in healthcheck(name, **home)[1]
+    assert re.search(r'heartbeat 6\d s old', healthcheck(name, **home)[1]) # a busy machine takes its time
 
 @pytest.mark.skipif(not Path('/proc/self/stat').exists(), reason='a container is a Linux')
 def test_the_job_is_healthy_once_it_has_stored_a_batch(tmp_path):
