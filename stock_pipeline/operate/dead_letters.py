@@ -6,73 +6,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Optional
 
-import psycopg2
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
-from ..core.config import Settings, load_settings
-from ..core.errors import ConfigError, StoreError
-from ..serve.letters import hex_lines, letter_facts, printable, tally_facts
-from ..serve.views import ago
-from ..store.dead_letters import Letter, Tally, Wanted, find_letters, since_moment, tally_letters
-from ..store.migrations import connect, transaction
+from ..core.errors import ConfigError
 
 # %% auto #0
-__all__ = ['Home', 'Json', 'Reason', 'Stage', 'Since', 'app', 'PAGE', 'BECAME', 'place_of', 'tally_table', 'letters_table',
-           'show_letter', 'home_settings', 'database', 'list_letters', 'show', 'pages', 'planned', 'replay_table',
-           'forecast', 'send_again', 'replay']
+__all__ = ['Home', 'Json', 'Reason', 'Stage', 'Since', 'app', 'BECAME', 'list_letters', 'show', 'replay']
 
 # %% ../../nbs/08_operate/19_dead_letters.ipynb #9050c610
-def _age(moment): return ago((datetime.now(timezone.utc) - moment).total_seconds())
-
-def place_of(o:Letter) -> str: return f'{o.topic}-{o.partition}@{o.offset}'
-
-def tally_table(tallies:list[Tally]) -> Table:
-    "Counts by reason."
-    total, waiting = sum(t.count for t in tallies), sum(t.waiting for t in tallies)
-    out = Table(title=f'{total:,} dead letters' + (f', {waiting:,} not copied to their topic yet' if waiting else ''), title_justify='left')
-    for name in ('Reason', 'Stage'): out.add_column(name)
-    for name in ('Count', 'Replayed', 'Newest'): out.add_column(name, justify='right')
-    for t in tallies: out.add_row(Text(printable(t.reason)), Text(printable(t.stage)), f'{t.count:,}', f'{t.replayed:,}', _age(t.newest))
-    return out
-
-def letters_table(letters:list[Letter]) -> Table:
-    "The newest, a line each."
-    out = Table(title=f'The {len(letters)} newest', title_justify='left')
-    for name in ('Id', 'Age', 'Reason', 'Stage', 'Where', 'Bytes', 'Text'): out.add_column(name, no_wrap=name != 'Reason', justify='right' if name in ('Id', 'Age', 'Bytes') else 'left')
-    for o in letters:
-        cells = o.reason + (' (replayed)' if o.replayed_at else ''), o.stage, place_of(o), 'null' if o.value_length is None else f'{o.value_length:,}', printable(o.value, 60)
-        out.add_row(str(o.id), _age(o.created_at), *(Text(printable(c)) for c in cells))
-    return out
-
-# %% ../../nbs/08_operate/19_dead_letters.ipynb #5f8455be
-def show_letter(
-    o:Letter,
-    console:Console,
-):
-    "All facts, and the bytes as text and in hexadecimal."
-    facts = dict(Id=o.id, Reason=o.reason, Stage=o.stage, Detail=o.detail, Where=place_of(o), Topic=o.topic_id, Key=printable(o.key, 200), Received=o.received_at, Stored=o.created_at,
-        Copied=o.copied_at or 'not yet', Replayed=o.replayed_at and f'{o.replayed_at}, to {o.topic}-{o.replay_partition}@{o.replay_offset}',
-        Length=None if o.value_length is None else f'{o.value_length:,} bytes' + (f', of which {len(o.value):,} are kept' if o.is_cut else ''), SHA256=o.value_sha256)
-    grid = Table.grid(padding=(0, 2))
-    for k, v in facts.items():
-        if v not in (None, ''): grid.add_row(k, Text(printable(str(v)), overflow='fold'))
-    console.print(grid)
-    if o.value is None: return console.print('The record had no value (null).')
-    console.print(Text('\n' + printable(o.value, 2000) + '\n'), soft_wrap=True)
-    for line in hex_lines(o.value): console.print(Text(line), soft_wrap=True)
-    if len(o.value) > 512: console.print(f'… {len(o.value) - 512:,} more bytes; --json gives all of them')
-
-# %% ../../nbs/08_operate/19_dead_letters.ipynb #cbda3fef
 Home = Annotated[Optional[Path], typer.Option('--home', help="Folder of the embedded stack; default: STOCK_PIPELINE_HOME or the user's data folder.")]
 Json = Annotated[bool, typer.Option('--json', help='For programs.')]
 Reason = Annotated[Optional[str], typer.Option(help='Only this reason, e.g. price_not_positive.')]
@@ -80,31 +24,24 @@ Stage = Annotated[Optional[str], typer.Option(help='Only this stage: feed, inges
 Since = Annotated[Optional[str], typer.Option(help='Only later ones: 15m, 2h, 1d ago, or a date.')]
 app = typer.Typer(no_args_is_help=True, help='What did not fit, why, and sending it again.')
 
-def _console(): return Console(force_jupyter=False)
+def _wanted(reason, stage, since, ids=()):
+    from stock_pipeline.store.dead_letters import Wanted, since_moment
+    return Wanted(tuple(ids or ()), reason, stage, since_moment(since) if since else None, unreplayed=False)
 
-def home_settings(home:Path|None) -> Settings:
-    "The settings that the pipeline of this home works with."
-    from stock_pipeline.operate.cli import env_file
-    from stock_pipeline.operate.pipeline import kept_settings
-    settings = load_settings(env_file(), **({'stock_pipeline_home': home} if home else {}))
-    return kept_settings(settings.stock_pipeline_home) or settings
+def _console():
+    from rich.console import Console
+    return Console(force_jupyter=False)
 
-@contextmanager
-def database(settings:Settings, role:str='reader'): # yields a connection
-    "A connection for one command."
-    conn = connect(settings.postgres_dsn(role=role))
-    try: yield conn
-    except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn):
-        raise StoreError(f'The database {settings.database} has no such table yet', 'The stream job makes it: stock-pipeline up') from None
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as e: raise StoreError(f'PostgreSQL went away: {str(e).strip().splitlines()[0]}', 'Try again') from None
-    finally: conn.close()
-
-# %% ../../nbs/08_operate/19_dead_letters.ipynb #2ba55ea2
+# %% ../../nbs/08_operate/19_dead_letters.ipynb #b9a40c18
 @app.command('list')
 def list_letters(reason:Reason=None, stage:Stage=None, since:Since=None, home:Home=None, as_json:Json=False,
     limit:Annotated[int, typer.Option('--limit', '-n', min=0, max=10_000, help='How many of the newest.')]=20):
     "Counts by reason, then the newest."
-    wanted = Wanted(reason=reason, stage=stage, since=since_moment(since) if since else None)
+    from stock_pipeline.operate.letters import database, home_settings, letters_table, tally_table
+    from stock_pipeline.serve.letters import letter_facts, tally_facts
+    from stock_pipeline.store.dead_letters import find_letters, tally_letters
+    from stock_pipeline.store.migrations import transaction
+    wanted = _wanted(reason, stage, since)
     with database(home_settings(home)) as conn, transaction(conn) as cur: tallies, letters = tally_letters(cur, wanted), find_letters(cur, wanted, limit)
     if as_json: return typer.echo(json.dumps(dict(total=sum(t.count for t in tallies), reasons=[tally_facts(t) for t in tallies], letters=[letter_facts(o, whole=False) for o in letters]), indent=1))
     console = _console()
@@ -112,102 +49,30 @@ def list_letters(reason:Reason=None, stage:Stage=None, since:Since=None, home:Ho
     console.print(tally_table(tallies))
     if letters: console.print(letters_table(letters))
 
+# %% ../../nbs/08_operate/19_dead_letters.ipynb #0b5d78fe
 @app.command('show')
 def show(id:Annotated[int, typer.Argument(help='From the list.')], home:Home=None, as_json:Json=False):
     "All facts of one, and its bytes as text and in hexadecimal."
-    with database(home_settings(home)) as conn, transaction(conn) as cur: found = find_letters(cur, Wanted(ids=(id,)))
+    from stock_pipeline.operate.letters import database, home_settings, show_letter
+    from stock_pipeline.serve.letters import letter_facts
+    from stock_pipeline.store.dead_letters import find_letters
+    from stock_pipeline.store.migrations import transaction
+    with database(home_settings(home)) as conn, transaction(conn) as cur: found = find_letters(cur, _wanted(None, None, None, [id]))
     if not found: raise ConfigError(f'No dead letter {id}', 'See them with: stock-pipeline dead-letters list')
     if as_json: return typer.echo(json.dumps(letter_facts(found[0]), indent=1))
     show_letter(found[0], _console())
 
-# %% ../../nbs/08_operate/19_dead_letters.ipynb #365f0ca3
-PAGE = 200 # letters at a time
-
-def pages(
-    conn,
-    wanted:Wanted,
-): # yields lists of letters, oldest first
-    "Go through the letters that are there now."
-    with transaction(conn) as cur:
-        cur.execute('SELECT coalesce(max(id), 0) FROM dead_letters') # a letter that is refused again makes a new one: not in this round
-        last, after = cur.fetchone()[0], 0
-    while True:
-        with transaction(conn) as cur: found = find_letters(cur, wanted, PAGE, newest=False, after=after)
-        if found := [o for o in found if o.id <= last]: yield found
-        if len(found) < PAGE: return
-        after = found[-1].id
-
-def _ahead(settings): # as the stream job asks, see `stream.job`
-    from stock_pipeline.stream.parse import AHEAD_MS
-    return AHEAD_MS if settings.feed == 'finnhub' or settings.feed == 'simulated' and settings.twin_speed == 1 else None
-
-def planned(
-    settings:Settings,
-    conn,
-    wanted:Wanted,
-    force:bool=False,
-): # yields lists of plans
-    "What a replay would send, page by page."
-    from stock_pipeline.stream.replay import plan_replay
-    for page in pages(conn, wanted): yield [plan_replay(o, settings.feed, _ahead(settings), force) for o in page]
-
-# %% ../../nbs/08_operate/19_dead_letters.ipynb #d5e10d12
-def replay_table(
-    told:dict[tuple, Counter], # (reason, stage) -> what became of it, how many
-    title:str,
-) -> Table:
-    "Counts by reason and outcome."
-    out = Table(title=title, title_justify='left')
-    for name in ('Reason', 'Stage', 'Count', 'Outcome'): out.add_column(name, justify='right' if name == 'Count' else 'left')
-    for (reason, stage), counts in sorted(told.items()):
-        for word, n in counts.most_common(): out.add_row(Text(printable(reason)), Text(printable(stage)), f'{n:,}', Text(printable(word)))
-    return out
-
-def forecast(
-    settings:Settings,
-    conn,
-    wanted:Wanted,
-    force:bool=False,
-) -> tuple[dict, int]: # (reason, stage) -> 'would be sent' or why not; letters that would be sent
-    "What a replay would do."
-    told, ready = {}, 0
-    for plans in planned(settings, conn, wanted, force):
-        for p in plans:
-            told.setdefault((p.letter.reason, p.letter.stage), Counter())[p.why or 'would be sent'] += 1
-            ready += not p.why
-    return told, ready
-
-# %% ../../nbs/08_operate/19_dead_letters.ipynb #ce02534c
-def send_again(
-    settings:Settings,
-    conn,
-    wanted:Wanted,
-    force:bool=False,
-    patience:float=30, # s to wait for the stream
-    client=None, # a Kafka producer in the place of a new one
-    topic_id:str|None=None, # default: asked of the broker
-    tell=lambda waiting: None, # told how many are still to be read
-) -> dict: # (reason, stage) -> what became of them, how many
-    "Replay and wait for the outcome."
-    from stock_pipeline.stream.replay import become_of, replay_producer, send_plans
-    from stock_pipeline.stream.source import topic_identity
-    if topic_id is None: topic_id = topic_identity(settings.kafka_bootstrap_servers, settings.topic, patience=10)[1]
-    mine, told, sent, seen, kinds = client is None, {}, [], set(), {}
-    client = client or replay_producer(settings.kafka_bootstrap_servers)
-    try:
-        for plans in planned(settings, conn, wanted, force):
-            kinds |= {p.letter.id: (p.letter.reason, p.letter.stage) for p in plans}
-            for p in plans:
-                if p.why: told.setdefault(kinds[p.letter.id], Counter())[p.why] += 1
-            sent += send_plans([p for p in plans if not p.why], conn, client, settings.topic, seen)
-    finally:
-        if mine: client.close(timeout=5)
-    for id, counts in become_of(conn, topic_id, sent, patience, tell).items(): told.setdefault(kinds[id], Counter()).update(counts)
-    return told
-
-# %% ../../nbs/08_operate/19_dead_letters.ipynb #08ac86e8
+# %% ../../nbs/08_operate/19_dead_letters.ipynb #5f8455be
 BECAME = 'stored', 'duplicate'
 
+def _sent(settings, conn, wanted, force, wait, ready, quiet):
+    from rich.progress import Progress
+    from stock_pipeline.operate.letters import send_again
+    with Progress(transient=True, disable=quiet, console=_console()) as bar:
+        task = bar.add_task('read by the stream', total=ready)
+        return send_again(settings, conn, wanted, force, wait, tell=lambda waiting: bar.update(task, completed=ready - waiting))
+
+# %% ../../nbs/08_operate/19_dead_letters.ipynb #fa9a0d69
 @app.command('replay')
 def replay(ids:Annotated[Optional[list[int]], typer.Argument(help='From the list.')]=None, reason:Reason=None, stage:Stage=None, since:Since=None, home:Home=None, as_json:Json=False,
     every:Annotated[bool, typer.Option('--all', help='All that were never replayed.')]=False,
@@ -217,16 +82,15 @@ def replay(ids:Annotated[Optional[list[int]], typer.Argument(help='From the list
     wait:Annotated[float, typer.Option(min=0, help='Seconds to wait for the stream.')]=30):
     "Send the original bytes to the main topic again; exit code 0 when all of them are stored."
     if not (ids or reason or stage or since or every): raise ConfigError('Nothing is named', 'Name ids, --reason, --stage, --since or --all')
-    settings = home_settings(home)
-    wanted = Wanted(tuple(ids or ()), reason, stage, since_moment(since) if since else None, unreplayed=not ids)
+    from stock_pipeline.operate.letters import database, forecast, home_settings, replay_table
+    settings, wanted = home_settings(home), _wanted(reason, stage, since, ids)._replace(unreplayed=not ids)
+    show_table = (lambda *a: None) if as_json else lambda *a: _console().print(replay_table(*a))
     with database(settings, 'writer') as conn:
         told, ready = forecast(settings, conn, wanted, force)
-        if not as_json: _console().print(replay_table(told, f'{ready:,} of {sum(c.total() for c in told.values()):,} dead letters would be sent to {settings.topic}'))
+        show_table(told, f'{ready:,} of {sum(c.total() for c in told.values()):,} dead letters would be sent to {settings.topic}')
         if ready and not dry_run:
-            if not yes: typer.confirm(f'Send {ready:,} records to {settings.topic}?', abort=True)
-            with Progress(transient=True, disable=as_json, console=_console()) as bar:
-                task = bar.add_task('read by the stream', total=ready)
-                told = send_again(settings, conn, wanted, force, wait, tell=lambda waiting: bar.update(task, completed=ready - waiting))
-            if not as_json: _console().print(replay_table(told, 'What became of them'))
+            if not yes: typer.confirm(f'Send {ready:,} to {settings.topic}?', abort=True)
+            told = _sent(settings, conn, wanted, force, wait, ready, as_json)
+            show_table(told, 'What became of them')
     if as_json: typer.echo(json.dumps([dict(reason=r, stage=s, outcome=w, count=n) for (r, s), counts in sorted(told.items()) for w, n in counts.items()], indent=1))
     if not dry_run and any(w not in BECAME for counts in told.values() for w in counts): raise typer.Exit(1)

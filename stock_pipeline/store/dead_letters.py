@@ -46,10 +46,12 @@ class Letter(NamedTuple):
     replayed_at: datetime|None
     replay_partition: int|None
     replay_offset: int|None
+    rejection_id: str|None = None # of what the producer refused
 
     @property
     def is_cut(self) -> bool: return self.value is not None and len(self.value) < self.value_length
 
+# %% ../../nbs/04_store/07_dead_letters.ipynb #45b7826f
 _COLUMNS = ', '.join(f'"{c}"' for c in Letter._fields)
 
 def letters_of(rows) -> list[Letter]:
@@ -175,10 +177,12 @@ class DeadLetterCopier:
         client, self._client = self._client, None
         if client is not None: client.close(timeout=0)
 
-    def close(self):
-        "End the client and the connection."
-        self._drop_client()
-        if self._conn is not None: self._conn.close()
+# %% ../../nbs/04_store/07_dead_letters.ipynb #216cf279
+@patch
+def close(self:DeadLetterCopier):
+    "End the client and the connection."
+    self._drop_client()
+    if self._conn is not None: self._conn.close()
 
 # %% ../../nbs/04_store/07_dead_letters.ipynb #7e2ce6eb
 @patch
@@ -189,6 +193,7 @@ def _send(self:DeadLetterCopier, letter):
         try: return self._client.send(self.topic, **copy_of(letter, whole))
         except MessageSizeTooLargeError: log.warning('Dead letter %d is too large for %s; its copy goes without the bytes', letter.id, self.topic)
 
+# %% ../../nbs/04_store/07_dead_letters.ipynb #cbc2cc57
 @patch
 def _send_all(self:DeadLetterCopier, letters) -> list[int]: # ids that the broker acknowledged
     from kafka.errors import KafkaError, MessageSizeTooLargeError
@@ -205,6 +210,7 @@ def _send_all(self:DeadLetterCopier, letters) -> list[int]: # ids that the broke
     if len(done) < len(letters): self._drop_client()
     return sorted(done)
 
+# %% ../../nbs/04_store/07_dead_letters.ipynb #7c8049f8
 @patch
 def step(self:DeadLetterCopier) -> int: # copies made now
     "Send what waits and mark it; raises `Fenced` when another job has taken over."

@@ -5,9 +5,11 @@
 # %% ../../nbs/05_stream/12_replay.ipynb #d51d1b97
 from __future__ import annotations
 
-import time
+import logging, time
 from collections import Counter
 from typing import NamedTuple
+
+from kafka.errors import KafkaError
 
 from ..core.errors import BrokerError, RecordError
 from ..core.records import LAST_MS, MOST_BYTES, Tick, decode_tick, encode_tick
@@ -18,7 +20,10 @@ from ..store.migrations import transaction
 from .parse import parse_strictly
 
 # %% auto #0
-__all__ = ['refused_ticks', 'Plan', 'plan_replay', 'Sent', 'replay_producer', 'send_plans', 'become_of']
+__all__ = ['log', 'refused_ticks', 'Plan', 'plan_replay', 'Sent', 'replay_producer', 'send_plans', 'become_of']
+
+# %% ../../nbs/05_stream/12_replay.ipynb #7ffc4619
+log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_stream/12_replay.ipynb #2edbc241
 def _ms(moment): return round(moment.timestamp()*1000)
@@ -35,7 +40,8 @@ def refused_ticks(
     if items == [doc] and 's' not in doc: raise RecordError('not_a_trade', 'neither a trade nor a message of trades')
     trades, refused = read_trades(items, latest=LAST_MS if force else at + AHEAD_MS)
     if refused: raise RecordError(refused[0].reason, refused[0].detail)
-    return [trade_tick(t, at*1000 + i, feed, at, at*1000 + i) for i, t in enumerate(trades)]
+    apart = int((letter.rejection_id or f'{at:x}').replace('-', '')[:12], 16)*1000
+    return [trade_tick(t, apart + i, feed, at, at*1000 + i) for i, t in enumerate(trades)]
 
 # %% ../../nbs/05_stream/12_replay.ipynb #d80ec059
 class Plan(NamedTuple):
@@ -45,6 +51,7 @@ class Plan(NamedTuple):
     ticks: tuple[Tick|None, ...] = () # of the records, where they can be read
     why: str = '' # it is not sent
 
+# %% ../../nbs/05_stream/12_replay.ipynb #7c9dbd1e
 def _tick_of(value):
     try: return decode_tick(value)
     except (RecordError, ArithmeticError): return None
@@ -75,12 +82,14 @@ class Sent(NamedTuple):
     offset: int
     duplicate: bool # its tick was stored before, or was sent just before it
 
+# %% ../../nbs/05_stream/12_replay.ipynb #6591ed08
 def replay_producer(servers:str, timeout:float=5):
     "A client for a short task."
     from kafka import KafkaProducer
     return KafkaProducer(bootstrap_servers=servers.split(','), client_id='stock-pipeline-replay', acks='all', enable_idempotence=False, compression_type='gzip', # one refused record must not fail those after it
         bootstrap_timeout_ms=timeout*1000, max_block_ms=5_000, request_timeout_ms=8_000, delivery_timeout_ms=20_000, metrics_enabled=False)
 
+# %% ../../nbs/05_stream/12_replay.ipynb #62ef83d8
 def send_plans(
     plans:list[Plan], # those with records are sent
     conn, # a connection that may update `dead_letters`
@@ -92,15 +101,17 @@ def send_plans(
     seen = set() if seen is None else seen
     with transaction(conn) as cur: seen |= stored_among(cur, [t for p in plans for t in p.ticks if t is not None])
     futures = []
-    for p in plans:
-        for (key, value), t in zip(p.records, p.ticks):
-            futures.append((p.letter.id, t is not None and t.event_id in seen, client.send(topic, value=value, key=key)))
-            if t is not None: seen.add(t.event_id)
-    client.flush(timeout=25)
+    try:
+        for p in plans:
+            for (key, value), t in zip(p.records, p.ticks):
+                futures.append((p.letter.id, t is not None and t.event_id in seen, client.send(topic, value=value, key=key)))
+                if t is not None: seen.add(t.event_id)
+        client.flush(timeout=25)
+    except KafkaError as e: log.warning('The broker does not take the records: %s', type(e).__name__)
     done = [Sent(id, m.partition, m.offset, known) for id, known, f in futures if f.succeeded() for m in [f.value]]
     with transaction(conn) as cur:
         for s in done: mark_replayed(cur, s.letter_id, s.partition, s.offset)
-    if len(done) < len(futures): raise BrokerError(f'{len(futures) - len(done)} of {len(futures)} records were not acknowledged', 'Replay again: nothing is stored twice')
+    if len(done) < (due := sum(len(p.records) for p in plans)): raise BrokerError(f'{due - len(done)} of {due} records were not acknowledged', 'Replay again: nothing is stored twice')
     return done
 
 # %% ../../nbs/05_stream/12_replay.ipynb #80a65ef3
