@@ -5,7 +5,6 @@
 # %% ../../nbs/03_ingest/01_identity.ipynb #01467668
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -64,19 +63,11 @@ class IdentityCounts:
 class TradeIdentity:
     "Suppresses redelivered messages and numbers equal trades."
     def __init__(self,
-        window_ms:int=10_000, # a whole message repeated within this time of its last delivery is a redelivery
+        messages:int=20_000, # of two or more trades, remembered at least
         keep:int=100_000, # distinct trades remembered, at least
         counts:IdentityCounts|None=None, # shared with others who count
     ):
-        self.window_ms, self.counts = window_ms, counts or IdentityCounts()
-        self._seen, self._occurrence = OrderedDict(), OccurrenceCounter(keep) # messages of two or more → when
-
-    def _known(self, key, at): # whether the message came within the window; remembers it
-        while self._seen and next(iter(self._seen.values())) < at - self.window_ms: self._seen.popitem(last=False)
-        again = key in self._seen
-        self._seen[key] = at
-        if again: self._seen.move_to_end(key)
-        return again
+        self.counts, self._seen, self._occurrence = counts or IdentityCounts(), OccurrenceCounter(messages), OccurrenceCounter(keep)
 
 # %% ../../nbs/03_ingest/01_identity.ipynb #e0eec929
 from fastcore.basics import patch
@@ -89,7 +80,7 @@ def redelivered(self:TradeIdentity, m:TradeMessage) -> bool: # then nothing of i
     "Whether the whole message came before; counts it."
     c, n = self.counts, len(m.trades) + len(m.rejected)
     c.messages += 1
-    if n < 2 or not self._known(_key(m.trades, [r.raw for r in m.rejected]), m.received_at): return False
+    if n < 2 or not self._seen(_key(m.trades, [r.raw for r in m.rejected])): return False
     c.redelivered_messages += 1
     c.duplicates_suppressed += n
     return True
@@ -129,7 +120,7 @@ def restore(self:TradeIdentity, messages:list[PastMessage]): # the oldest first
     "Remember what an earlier run received."
     for m in messages:
         trades = [_trade(t) for t in m.ticks if t.source == 'websocket']
-        if len(trades) + len(m.rejected) > 1: self._known(_key(trades, m.rejected), m.received_at)
+        if len(trades) + len(m.rejected) > 1: self._seen(_key(trades, m.rejected))
         for t in m.ticks:
             if t.source == 'websocket': self._occurrence.at_least(_trade(t), occurrence_of(t, self._occurrence.known(_trade(t))) + 1)
 
