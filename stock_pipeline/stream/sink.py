@@ -95,7 +95,7 @@ def _apply(cur, source, config, records, ticks, bad):
     if skip: ticks, bad = ticks.filter(pc.greater_equal(ticks['row'], skip)), [b for b in bad if b.row >= skip]
     if after <= due: return Outcome(source.partition, len(records), len(records), 0, 0, 0, after), []
     ticks, old = _too_old(cur, ticks)
-    letters = [dead_letter(b, records, config) for b in bad + old]
+    letters = [dead_letter(b, records, config) for b in sorted(bad + old, key=lambda b: b.row)]
     new = writer.insert_ticks(cur, ticks)
     changed = []
     if len(new):
