@@ -9,8 +9,8 @@ import json, logging
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..core.errors import BadAnswerError, FeedAccessError, FeedAuthError, FeedError, FeedUnavailableError, RateLimitError, UnknownSymbolError
-from ..core.records import FIRST_MS, LAST_MS, MAX_NUMBER
+from ..core.errors import BadAnswerError, FeedAccessError, FeedAuthError, FeedError, FeedUnavailableError, RateLimitError, RecordError, UnknownSymbolError
+from ..core.records import FIRST_MS, LAST_MS, to_number
 
 # %% auto #0
 __all__ = ['log', 'Quote', 'MarketStatus', 'Profile', 'NewsItem', 'loads', 'error_text', 'feed_error', 'kind_of',
@@ -135,7 +135,8 @@ def _number(doc, key, name='number'):
     v = doc.get(key)
     if v is None: return None
     if isinstance(v, bool) or not isinstance(v, (int, Decimal)): raise _odd(f'{name}_not_a_number', f'{key} is {v!r:.40}')
-    if not -MAX_NUMBER < v < MAX_NUMBER: raise _odd(f'{name}_out_of_range', f'{key} is {str(v):.40}')
+    try: to_number(v, name) # as the tick will have it, rounded
+    except RecordError as e: raise _odd(e.reason, f'{key} is {str(v):.40}') from None
     return Decimal(v)
 
 def _text(doc, key): return str(doc[key]) if doc.get(key) not in (None, '') else None
