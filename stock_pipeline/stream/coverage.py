@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib, logging, time
 
 from ..core.config import Settings
-from ..core.errors import RecordError, StoreError
+from ..core.errors import BrokerError, RecordError, StoreError
 from ..ingest.minutes import MINUTE, decode_minute, feed_topic, on_tape
 from ..store.coverage import Market, decided_until, put_minutes, refresh
 from ..store.migrations import connect, transaction
@@ -180,8 +180,11 @@ def _refresh(self:CoverageKeeper, cur, changed, until):
 def __call__(self:CoverageKeeper) -> int: # rows of `coverage` written
     "Read what is new, decide what can be decided; raises what tells that it could not."
     try:
+        try: key = self.config.cluster_id, self.log.topic_id()
+        except BrokerError as e: # no producer has said anything yet; or no broker, which the job itself will tell
+            log.info('No feed minutes: %s', e)
+            return 0
         c, conn = self.config, self._connection()
-        key = c.cluster_id, self.log.topic_id()
         with transaction(conn) as cur: due = next_feed_offset(cur, *key, f'{c.topic}.feed')
         records = self.log.read(due)
         with transaction(conn) as cur: written = self._refresh(cur, store_minutes(cur, key, due, records, c.feed), self._reach(cur))
