@@ -5,7 +5,7 @@
 # %% ../../nbs/08_operate/22_fuzz.ipynb #5c3717e6
 from __future__ import annotations
 
-import asyncio, json, random, time
+import asyncio, json, logging, random, time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, Optional
@@ -110,6 +110,7 @@ def fuzz_command(
     from rich.console import Console
     from rich.progress import Progress
     seed = random.randrange(10**6) if seed is None else seed
+    logging.getLogger('stock_pipeline').setLevel('ERROR') # that there is no Redis here is no news
     with embedded_stack(kafka=False, redis=False) as settings, Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f'Seed {seed}', total=messages)
         report = fuzz(settings, messages, seed, lambda done: bar.update(task, completed=done))
