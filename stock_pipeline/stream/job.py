@@ -17,7 +17,7 @@ from ..store.migrations import connect, migrate, transaction
 from ..store.ownership import Ownership, session_name
 from .coverage import coverage_keeper
 from .parse import AHEAD_MS
-from .session import make_session, warm_up
+from .session import ClockWatch, make_session, warm_up
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from .source import read_ledger, starting_offsets, topic_identity
 
@@ -150,9 +150,9 @@ def _cause(e):
 
 @patch
 def watch(self:StreamJob, stop:threading.Event):
-    """Wait for the end of the query, or for `stop`; beats once a second. It counts as running once a
-    batch is stored, or when there is nothing to store."""
+    "Wait for the end of the query, or for `stop`; beats once a second. It runs once a batch is stored, or when there is nothing to store."
     from pyspark.errors import StreamingQueryException
+    clock = ClockWatch()
     while not stop.wait(.25):
         try: ended = self.query.awaitTermination(1)
         except StreamingQueryException as e:
@@ -165,6 +165,9 @@ def watch(self:StreamJob, stop:threading.Event):
         if ended and not stop.is_set(): raise StoreError('The stream query ended without being asked to', '`stock-pipeline logs stream` shows more')
         self.beat('running' if self.batch_id >= 0 or 'Waiting' in self.query.status['message'] else 'starting')
         if self.fenced: raise self.fenced
+        if back := clock.set_back():
+            log.warning('The clock was set back by %.0f s; the query starts again, its trigger would wait as long', back)
+            self.halt(); self.stopping = False; self.start()
 
 # %% ../../nbs/05_stream/05_job.ipynb #64da8de3
 @patch
@@ -193,13 +196,18 @@ def refill(self:StreamJob):
 
 # %% ../../nbs/05_stream/05_job.ipynb #626dbb42
 @patch
-def close(self:StreamJob):
-    "Stop the query after the batch at hand, then Spark."
+def halt(self:StreamJob):
+    "Stop the query after the batch at hand."
     self.stopping = True
-    self.ended.set()
     if self.in_batch.acquire(timeout=20): self.in_batch.release() # stopping in the middle would interrupt the workers
     with contextlib.suppress(Exception):
         if self.query: self.query.stop()
+
+@patch
+def close(self:StreamJob):
+    "Stop the query after the batch at hand, then Spark."
+    self.ended.set()
+    self.halt()
     with contextlib.suppress(Exception):
         if self.spark: self.spark.stop()
     for o in (self.conn, self.cache, self.ownership):

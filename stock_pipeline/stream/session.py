@@ -5,13 +5,13 @@
 # %% ../../nbs/05_stream/04_session.ipynb #49e45488
 from __future__ import annotations
 
-import os, sys
+import os, sys, time
 from pathlib import Path
 
 from ..core.config import Settings
 
 # %% auto #0
-__all__ = ['JVM_OPTIONS', 'CONNECTOR', 'spark_conf', 'make_session', 'warm_up']
+__all__ = ['JVM_OPTIONS', 'CONNECTOR', 'spark_conf', 'make_session', 'warm_up', 'ClockWatch']
 
 # %% ../../nbs/05_stream/04_session.ipynb #6c0dcb2c
 JVM_OPTIONS = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m -Djava.net.preferIPv4Stack=true'
@@ -53,3 +53,19 @@ def warm_up(spark, cores:int=2):
 def _connector_bundled():
     import pyspark
     return any((Path(pyspark.__file__).parent/'jars').glob('spark-sql-kafka-*.jar'))
+
+# %% ../../nbs/05_stream/04_session.ipynb #08599bd0
+class ClockWatch:
+    "Notices that the wall clock was set back."
+    def __init__(self,
+        tolerance:float=2, # s; below it the trigger is only a little late
+        wall=time.time, # s
+        timer=time.monotonic, # s
+    ):
+        self.tolerance, self._wall, self._timer = tolerance, wall, timer
+        self._drift = wall() - timer()
+
+    def set_back(self) -> float: # s since the last call; 0: not, or less than the tolerance
+        "By how much."
+        old, self._drift = self._drift, self._wall() - self._timer()
+        return old - self._drift if old - self._drift > self.tolerance else 0.
