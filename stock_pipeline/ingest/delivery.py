@@ -82,8 +82,7 @@ def _accept(self:Delivery, message): # False when it must be held
     behind = spool.behind or len(self._waiting) >= self.limit
     place = spool.write(message)
     if behind:
-        if not self._told: log.warning('%d records wait in memory for %s; further ones wait on disk', len(self._waiting), self.servers)
-        self._told = True
+        if not self._told and len(self._waiting) >= self.limit: log.warning('%d records wait in memory for %s; further ones wait on disk', len(self._waiting), self.servers); self._told = True
         return place is not None
     if place is not None: spool.skip()
     self._line_up(message, place)

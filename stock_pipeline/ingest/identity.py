@@ -73,7 +73,7 @@ class TradeIdentity:
 from fastcore.basics import patch
 
 # %% ../../nbs/03_ingest/01_identity.ipynb #713585df
-def _key(trades, raws): return (*trades, *[raw[:MOST_BYTES] for raw in raws]) # as much as a dead letter keeps of it
+def _key(trades, raws): return hash((*trades, *[raw[:MOST_BYTES] for raw in raws])) # as much as a dead letter keeps of it; 64 bits are enough to remember it by
 
 @patch
 def redelivered(self:TradeIdentity, m:TradeMessage) -> bool: # then nothing of it is new
@@ -113,16 +113,20 @@ def occurrence_of(
     most:int=10_000, # equal trades, at most
 ) -> int: # equal trades before it; -1 when its id is not one of ours
     "The number that went into the tick's event id."
-    return next((n for n in chain((guess,), range(most)) if trade_event_id(*_trade(t), n) == t.event_id), -1)
+    facts = t.symbol, t.event_time, t.price, t.volume, t.conditions
+    return next((n for n in chain((guess,), range(most)) if trade_event_id(*facts, n) == t.event_id), -1)
 
 @patch
 def restore(self:TradeIdentity, messages:list[PastMessage]): # the oldest first
     "Remember what an earlier run received."
+    most = 10_000
     for m in messages:
         trades = [_trade(t) for t in m.ticks if t.source == 'websocket']
         if len(trades) + len(m.rejected) > 1: self._seen(_key(trades, m.rejected))
-        for t in m.ticks:
-            if t.source == 'websocket': self._occurrence.at_least(_trade(t), occurrence_of(t, self._occurrence.known(_trade(t))) + 1)
+        for t in (t for t in m.ticks if t.source == 'websocket'):
+            n = occurrence_of(t, known := self._occurrence.known(_trade(t)), most)
+            if n < 0: n, most = known, 0 # ids that are made in another way: they are counted, and none is searched for again
+            self._occurrence.at_least(_trade(t), n + 1)
 
 # %% ../../nbs/03_ingest/01_identity.ipynb #0122725e
 class QuoteIdentity:
