@@ -236,19 +236,12 @@ async def flush(self:Delivery,
     return self.pending
 
 @patch
-async def _last_beside(self:Delivery): # what waits for other topics goes along, if the broker is there
-    if self._client is None or self._broken is not None: return
-    try:
-        async with asyncio.timeout(2): await self.beside.send(self._client)
-    except TimeoutError: log.warning('%d records for other topics were not sent', len(self.beside))
-
-@patch
 async def close(self:Delivery, timeout:float=10.) -> int: # records that were not acknowledged
     "Flush and end the client."
     self.commit()
     left = await self.flush(timeout) if self._client is not None else self.pending
     if self._tending is not None: self._tending.cancel()
-    await self._last_beside()
+    if self._client is not None and self._broken is None: await self.beside.finish(self._client) # what waits for other topics goes along
     await asyncio.gather(*[o for o in (self._tending, self._syncing) if o is not None], return_exceptions=True)
     client, self._client = self._client, None
     if client is not None: await asyncio.to_thread(close_client, client, 1 if left else 5)

@@ -122,6 +122,13 @@ async def send(self:SideLine, client:KafkaProducer):
             return await asyncio.sleep(self._pause)
 
 @patch
+async def finish(self:SideLine, client:KafkaProducer, timeout:float=2.):
+    "At the end: what waits goes along, if the broker is there."
+    try:
+        async with asyncio.timeout(timeout): await self.send(client)
+    except TimeoutError: log.warning('%d records for other topics were not sent', len(self))
+
+@patch
 def _prepare(self:SideLine, client, topic): # blocks
     self._ensure(self.servers, topic, 1)
     client.partitions_for(topic)
