@@ -23,7 +23,7 @@ from .pipeline import connector_jars, pipeline_specs
 from .process import family
 from .proxy import Proxies
 from .seeded_feed import SeededFeed, Sold
-from .servers import Stack, guarded
+from .servers import SMALL_DISK, Stack, guarded
 from .service import free_port, wait_until
 from .supervisor import Supervisor
 
@@ -58,7 +58,7 @@ def _settings(home, feed):
 
 def _mount(folder:Path, size:str): # a small disk; '' or why there is none
     folder.mkdir(parents=True, exist_ok=True)
-    try: done = subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', 'stock-pipeline', str(folder)], capture_output=True, text=True, timeout=10)
+    try: done = subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', SMALL_DISK, str(folder)], capture_output=True, text=True, timeout=10)
     except OSError as e: return f'no mount here: {e.strerror}'
     return '' if not done.returncode else f'not allowed to mount a small disk: {done.stderr.strip()[:80]}'
 
@@ -216,6 +216,25 @@ def poison_with(self:Arena, values:list[bytes|None]):
     with closing(KafkaProducer(bootstrap_servers=self.stack.kafka.address, acks='all', enable_idempotence=True)) as producer:
         for f in [producer.send(self.settings.topic, value=v, key=b'poison') for v in values]: f.get(timeout=20)
     self.poison.update(values)
+
+@patch
+def all_records(self:Arena) -> list[bytes]:
+    "Keys and values of every topic of the pipeline, as they lie there."
+    from kafka import KafkaConsumer, TopicPartition
+    out = []
+    with closing(KafkaConsumer(bootstrap_servers=self.stack.kafka.address, client_id='arena', auto_offset_reset='earliest')) as consumer:
+        parts = [TopicPartition(t, p) for t in consumer.topics() if t.startswith(self.settings.topic) for p in consumer.partitions_for_topic(t)]
+        consumer.assign(parts)
+        ends = consumer.end_offsets(parts)
+        while any(consumer.position(p) < ends[p] for p in parts):
+            for records in consumer.poll(500).values(): out += [o for r in records for o in (r.key, r.value, *[v for _, v in r.headers]) if o]
+    return out
+
+@patch
+def leaks(self:Arena) -> list[str]: # places, in words; [] is what is wanted
+    "Where the feed's key has turned up: files, tables, records."
+    from stock_pipeline.operate.canary import find_secret
+    return [str(o) for o in find_secret(CANARY, self.home, databases=[self.stack.settings.postgres_dsn()], records=self.all_records())]
 
 # %% ../../nbs/08_operate/33_arena.ipynb #199bda9d
 def _bars(arena):

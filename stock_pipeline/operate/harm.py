@@ -5,7 +5,7 @@
 # %% ../../nbs/08_operate/34_harm.ipynb #f78eca29
 from __future__ import annotations
 
-import os, shutil, signal, time
+import os, shutil, signal, sys, time
 from contextlib import closing
 from glob import glob
 from pathlib import Path
@@ -21,9 +21,10 @@ from .process import ProcessRef, end_process, family, kill_all
 from .service import spawn, wait_until
 
 # %% auto #0
-__all__ = ['HARMS', 'STOPPED', 'QUICK', 'NotRun', 'harm', 'kill_producer', 'kill_driver_before_commit', 'kill_driver_in_commit',
-           'kill_driver_after_commit', 'kill_workers', 'cut_connections', 'delay_connections', 'stall_connections',
-           'cut_feed', 'fill_disk', 'delete_checkpoint', 'remake_topic', 'two_jobs', 'faketime_library', 'plan']
+__all__ = ['HARMS', 'STOPPED', 'BENT', 'QUICK', 'NotRun', 'harm', 'kill_producer', 'kill_driver_before_commit',
+           'kill_driver_in_commit', 'kill_driver_after_commit', 'kill_workers', 'cut_connections', 'delay_connections',
+           'stall_connections', 'cut_feed', 'fill_disk', 'delete_checkpoint', 'remake_topic', 'two_jobs',
+           'faketime_library', 'bend', 'plan']
 
 # %% ../../nbs/08_operate/34_harm.ipynb #eec0651c
 HARMS = {} # name → function of (arena, random generator), gives words
@@ -222,29 +223,62 @@ def two_jobs(a:Arena, rng:Random) -> str:
     return f'stood by, took over in {time.monotonic() - taken:.0f} s or less, killed'
 
 # %% ../../nbs/08_operate/34_harm.ipynb #abcef28f
+BENT = """import os, time
+path, real, seen = os.environ.get('ARENA_CLOCK'), time.time_ns, [0, 0.]
+def bent():
+    now = time.monotonic()
+    if now > seen[1] + .2:
+        try: seen[:] = int(open(path).read() or 0)*10**9, now
+        except (OSError, ValueError): pass
+    return real() + seen[0]
+if path: time.time_ns, time.time = bent, lambda: bent()/1e9
+"""
+
 def faketime_library() -> str: # '' when there is none
-    "The library that bends a process's clock."
+    "The library that bends a Java program's clock."
     places = ('/usr/lib/*/faketime/libfaketimeMT.so.1', '/usr/lib/faketime/libfaketimeMT.so.1', '/usr/lib64/faketime/libfaketimeMT.so.1', '/usr/local/lib/faketime/libfaketimeMT.so.1')
     return next((p for o in places for p in glob(o)), '')
 
+def bend(a:Arena, name:str, file:Path) -> dict: # environment of the service
+    "What makes the clock of a service follow the number of seconds in a file."
+    library, site = faketime_library(), a.home/'site'
+    site.mkdir(exist_ok=True)
+    (site/'sitecustomize.py').write_text(BENT)
+    python = {'ARENA_CLOCK': str(file), 'PYTHONPATH': os.pathsep.join(o for o in (str(site), os.environ.get('PYTHONPATH')) if o)}
+    java = {'LD_PRELOAD': library, 'FAKETIME_TIMESTAMP_FILE': str(file), 'FAKETIME_CACHE_DURATION': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1',
+        'FAKETIME_FORCE_MONOTONIC_FIX': '0', 'FAKETIME_DONT_RESET': '1'} # without the last but one a timed wait of Java ends at once
+    if name == 'kafka' and not library: raise NotRun('libfaketime is not installed (apt install libfaketime)')
+    if name == 'kafka': return java
+    return python | (_wrapped(site, java, a.boss.services[name].spec.env['JAVA_HOME']) if library and name == 'stream' else {})
+
+def _script(path, *lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('\n'.join(('#!/bin/sh', *lines, '')))
+    path.chmod(0o755)
+    return str(path)
+
+def _wrapped(site, java, home):
+    _script(site/'java'/'bin'/'java', *(f'export {k}="{v}"' for k, v in java.items()), f'exec "{home}/bin/java" "$@"')
+    return {'JAVA_HOME': str(site/'java'), 'PYSPARK_PYTHON': _script(site/'python', 'unset LD_PRELOAD', f'exec "{sys.executable}" "$@"')}
+
+# %% ../../nbs/08_operate/34_harm.ipynb #1bfc754f
 def _clock(name):
     def jump(a:Arena, rng:Random) -> str:
-        library = faketime_library()
-        if not library: raise NotRun('libfaketime is not installed (apt install libfaketime)')
         offset, file = rng.choice((-7200, -400, 400, 7200)), a.home/'run'/f'clock-{name}'
-        env = a.boss.services[name].spec.env
-        file.write_text('+0'); file.chmod(0o644)
-        env |= {'LD_PRELOAD': library, 'FAKETIME_TIMESTAMP_FILE': str(file), 'FAKETIME_CACHE_DURATION': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1', 'FAKETIME_DONT_RESET': '1'}
+        bent, env = bend(a, name, file), a.boss.services[name].spec.env
+        before = dict(env)
+        file.write_text('+0')
+        env |= bent
         try:
             began, old = time.monotonic(), a.pid(name)
-            _kill(a.processes(name)) # it comes back under the library
-            if name == 'producer': a.doubts.append(Doubt(began, time.monotonic()))
-            if not wait_until(lambda: a.pid(name) != old and a.is_running(name), 60): raise StackError(f'{name} does not run under libfaketime')
+            _kill(a.processes(name)) # it comes back with the other clock
+            if not wait_until(lambda: a.pid(name) != old and a.is_running(name), 90): raise StackError(f'{name} does not run with a bent clock')
             for shown in (f'{offset:+d}', '+0', f'{-offset:+d}', '+0'):
                 file.write_text(shown)
                 time.sleep(3)
         finally:
-            for k in ('LD_PRELOAD', 'FAKETIME_TIMESTAMP_FILE', 'FAKETIME_CACHE_DURATION', 'FAKETIME_DONT_FAKE_MONOTONIC', 'FAKETIME_DONT_RESET'): env.pop(k, None)
+            env.clear(); env |= before
+            if name == 'producer': a.doubts.append(Doubt(began, began))
         return f'{offset:+d} s and back, {-offset:+d} s and back'
     jump.__name__, jump.__doc__ = f'clock_{name}', f'The clock of {name} jumps ahead and back.'
     return jump

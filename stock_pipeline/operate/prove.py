@@ -100,6 +100,8 @@ def run_round(
 
 def _settle(a, r, patience=60):
     "Wait until all that was sent has arrived; what has not by then is lost."
+    asked = len(a.feed.books)
+    wait_until(lambda: {e.quote[0] for e in a.feed.books[asked:] if e.quote} == set(a.feed.tape.symbols), 20, .2) # polling goes on: the last trade shows in one more quote
     settled = wait_until(a.is_drained, patience, .2) and wait_until(lambda: a.judge()[0].lost == 0, 10, .5)
     if not settled: log.warning('seed %d, %s: not everything has arrived after %d s', r.seed, r.harm, patience)
 
@@ -110,7 +112,7 @@ def prove(
     rate:float=60, # messages a second
     on_round:Callable[[Round], None]=lambda r: None,
     on_start:Callable[[str], None]=lambda words: None, # told what happens now
-) -> list[Round]:
+) -> tuple[list[Round], list[str]]: # and the places where the feed's key turned up
     "Rounds on one stack of its own, which is gone afterwards."
     if unknown := set(harms) - set(HARMS): raise StackError(f"no harm called {', '.join(sorted(unknown))}", f"There are: {', '.join(HARMS)}")
     rounds, before = [], {}
@@ -121,17 +123,19 @@ def prove(
             on_start(f'seed {seed}: {name}')
             rounds.append(r := run_round(a, seed, name, rng, before))
             on_round(r)
+        on_start('looking for the key')
+        leaks = a.leaks()
         on_start('stopping')
-    return rounds
+    return rounds, leaks
 
 # %% ../../nbs/08_operate/35_prove.ipynb #a08a9f32
-def total(rounds:list[Round]) -> dict:
-    "Sums over the rounds; the longest recovery."
+def total(rounds:list[Round], leaks:list[str]=()) -> dict:
+    "Sums over the rounds; the longest recovery; where the feed's key turned up."
     out = {k: sum(getattr(r, k) for r in rounds) for k in ('sent', 'read', 'stored', 'duplicate', 'dead_letter', 'lost', 'doubled', 'wrong_bars')}
     reasons = sorted({k for r in rounds for k in r.dropped})
     times = [r.recovery_s for r in rounds if r.run]
     return out | dict(dropped={k: sum(r.dropped.get(k, 0) for r in rounds) for k in reasons}, recovery_s=None if None in times else max(times, default=None),
-        not_run=sum(not r.run for r in rounds), passed=all(r.passed for r in rounds))
+        not_run=sum(not r.run for r in rounds), leaks=list(leaks), passed=all(r.passed for r in rounds) and not leaks)
 
 COLUMNS = ('seed', 'harm', 'sent', 'read', 'stored', 'duplicate', 'dead letter', 'dropped', 'lost', 'doubled', 'wrong bars', 'recovery', '')
 
@@ -141,14 +145,14 @@ def _cells(o, first, last):
     recovery = '–' if o['recovery_s'] is None else f"{o['recovery_s']:.1f} s"
     return [*first, *numbers, dropped, *(f'{o[k]:,}' for k in ('lost', 'doubled', 'wrong_bars')), recovery, last]
 
-def report(rounds:list[Round]) -> Table:
+def report(rounds:list[Round], leaks:list[str]=()) -> Table:
     "The table of all rounds with their sums."
     table = Table(box=None, header_style='bold', pad_edge=False)
     for c in COLUMNS: table.add_column(c, justify='left' if c in ('harm', 'dropped', '') else 'right')
     for r in rounds: table.add_row(*_cells(asdict(r), [str(r.seed), r.harm], r.words if r.passed and r.run else f'not run: {r.words}' if not r.run else f'[red]FAILED[/] {r.words}'))
-    t = total(rounds)
+    t = total(rounds, leaks)
     table.add_section()
-    table.add_row(*_cells(t, ['', f"{len(rounds) - t['not_run']} rounds"], '[green]all of it accounted for[/]' if t['passed'] else '[red]FAILED[/]'))
+    table.add_row(*_cells(t, ['', f"{len(rounds) - t['not_run']} rounds"], '[green]all of it accounted for[/]' if t['passed'] else '[red]FAILED[/]' + ''.join(f' key in {o}' for o in leaks)))
     return table
 
 # %% ../../nbs/08_operate/35_prove.ipynb #c9fbb335
@@ -164,8 +168,8 @@ def run_prove(
     console = console or Console(stderr=True)
     with console.status('') as status:
         def tell(r): console.print(f"seed {r.seed:>3}  {r.harm:<26} {'ok' if r.passed and r.run else 'not run' if not r.run else 'FAILED'}  {r.words}; {r.sent:,} sent, recovered in {r.recovery_s or 0:.1f} s" + ''.join(f'\n    {w}' for w in r.wrong[:5]))
-        rounds = prove(range(first, first + seeds), harms, rate, tell, lambda words: status.update(words))
-    t = total(rounds)
+        rounds, leaks = prove(range(first, first + seeds), harms, rate, tell, lambda words: status.update(words))
+    t = total(rounds, leaks)
     if as_json: print(json.dumps(dict(seeds=[asdict(r) | {'passed': r.passed} for r in rounds], total=t), indent=1, default=str))
-    else: Console(width=220 if not console.is_terminal else None).print(report(rounds))
+    else: Console(width=220 if not console.is_terminal else None).print(report(rounds, leaks))
     return t['passed']

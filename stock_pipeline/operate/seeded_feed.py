@@ -122,7 +122,7 @@ class SeededFeed:
     ):
         self.tape, self.rate, self.key, self.ping_every = Tape(seed), rate, key, ping_every
         self.books, self.ends, self._current, self._connections = [], {}, None, 0 # ends: connection → monotonic s
-        self._quotes = {s: (p, 0) for s, p in self.tape._price.items()}
+        self._quotes = {s: (p, int(time.time())) for s, p in self.tape._price.items()}
         self._loop, self.flowing, self.port = asyncio.new_event_loop(), False, None
 
     @property
@@ -143,8 +143,8 @@ def _answer(self:SeededFeed, connection, request): # plain HTTP on the same port
     s = query['symbol']
     price, t = self._quotes[s]
     day = dict(c=price, d=Decimal('0.25'), dp=Decimal('0.1'), h=price + 1, l=price - Decimal('0.5'), o=price, pc=price - Decimal('0.25'))
-    if t: self.books.append(Entry(None, (s, t, *day.values()), time.monotonic(), 0))
-    return _json(200, day | {'t': t} if t else dict.fromkeys(day, 0) | {'t': 0})
+    self.books.append(Entry(None, (s, t, *day.values()), time.monotonic(), 0))
+    return _json(200, day | {'t': t})
 
 def _json(status, doc):
     body = json.dumps(doc, default=lambda d: float(d)).encode()

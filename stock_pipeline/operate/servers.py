@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 from fastcore.basics import patch
 from pydantic import SecretStr
 
@@ -24,7 +25,7 @@ from .redis_server import RedisServer
 from .service import Server, ServiceSpec, disk_errors, free_port
 
 # %% auto #0
-__all__ = ['ROLE_SETTINGS', 'GUARD', 'home_lock', 'Stack', 'erase_home', 'guarded', 'embedded_stack']
+__all__ = ['ROLE_SETTINGS', 'SMALL_DISK', 'GUARD', 'home_lock', 'Stack', 'erase_home', 'guarded', 'embedded_stack']
 
 # %% ../../nbs/08_operate/08_servers.ipynb #b9dbb50f
 @contextmanager
@@ -103,11 +104,18 @@ def stop(self:Stack) -> None:
     for o in reversed(self.servers): o.stop()
 
 # %% ../../nbs/08_operate/08_servers.ipynb #acf4c648
+SMALL_DISK = 'stock-pipeline' # what such a disk is called in the system's list
+
+def _unmount(home): # the small disks that `prove` puts into a home of its own
+    for o in psutil.disk_partitions(all=True):
+        if o.device == SMALL_DISK and f'{o.mountpoint}/'.startswith(f'{home}/'): subprocess.run(['umount', '-l', o.mountpoint], capture_output=True)
+
 def erase_home(
     home:Path, # of a throwaway stack
 ) -> None:
     "End every process of this home and delete its data, PostgreSQL's too where it lies elsewhere."
     kill_all(marked(Path(home), folder_elsewhere(home)))
+    _unmount(home)
     for folder in (Path(home), folder_elsewhere(home)):
         if (folder/'postgres').exists(): end_postmaster(folder/'postgres')
         shutil.rmtree(folder, ignore_errors=True)
