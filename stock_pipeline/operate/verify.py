@@ -176,7 +176,8 @@ def _wanted(symbols):
 def _run(settings, spark, first, last, wanted, repair, yes, as_json, limit): # the exit code
     from rich.console import Console
     from stock_pipeline.operate.run import in_words
-    out, aside, mended = Console(highlight=False), Console(stderr=True, file=os.fdopen(os.dup(2), 'w')), []
+    out, mended = Console(highlight=False, force_jupyter=False), []
+    aside = Console(file=os.fdopen(os.dup(2), 'w'), force_jupyter=False) # not what `errors_to` takes away
     def look():
         with status_line(aside, spark) as say: return examined(settings, spark, first, last, wanted, limit, say)
     def show(report):
