@@ -62,17 +62,20 @@ class Tape:
     ):
         self.rng, self.symbols, self._n = random.Random(seed), symbols, 0
         self._price = {s: Decimal(self.rng.randrange(2_000, 60_000))/100 for s in symbols}
-        self._recent, self._singles, self._held = deque(maxlen=8), deque(maxlen=8), None
+        self._recent, self._singles, self._held, self._messages, self._used = deque(maxlen=8), deque(maxlen=8), None, 0, {}
 
 # %% ../../nbs/08_operate/28_seeded_feed.ipynb #7e4dfd4b
 @patch
 def _trade(self:Tape, now_ms):
     rng, s = self.rng, self.rng.choice(self.symbols)
     self._price[s] = max(Decimal(1), self._price[s] + Decimal(rng.randrange(-30, 31))/100)
-    return Sold(s, self._price[s], now_ms - rng.randrange(25), rng.randrange(0, 900), rng.choice(((), ('1',), ('1', '12'), ('37',))))
+    t = now_ms - rng.randrange(25)
+    while self._used.setdefault((s, t), self._messages) != self._messages: t -= 1
+    return Sold(s, self._price[s], t, rng.randrange(0, 900), rng.choice(((), ('1',), ('1', '12'), ('37',))))
 
 @patch
 def _ordinary(self:Tape, now_ms, ago=0):
+    self._messages += 1
     trades = [self._trade(now_ms - ago) for _ in range(self.rng.choice((1, 1, 2, 3, 5)))]
     if self.rng.random() < .1: trades.append(trades[0]) # distinct trades may be equal in everything
     frame = frame_of(trades)
@@ -81,7 +84,7 @@ def _ordinary(self:Tape, now_ms, ago=0):
 
 @patch
 def _rubbish(self:Tape, now_ms):
-    self._n += 1
+    self._n, self._messages = self._n + 1, self._messages + 1
     facts = dict(s=self.rng.choice(self.symbols), t=now_ms, n=10**9 + self._n)
     if self.rng.random() < .4:
         text = self.rng.choice(UNREADABLE).format(**facts)
