@@ -86,7 +86,7 @@ def shade_spans(
 ) -> go.Figure: # the same
     "Mark spans of time behind the lines of all panels."
     x = (fig.data[-1].xaxis if fig.data else None) or 'x' # the axis that the lines are drawn on
-    panels = [f'y{o[5:]} domain' for o in fig.layout if o.startswith('yaxis')]
+    panels = [f'y{o[5:]} domain' for o in sorted(fig.layout, key=lambda o: (len(o), o)) if o.startswith('yaxis')]
     for a, b in spans:
         for y in panels: fig.add_shape(type='rect', x0=_naive(a), x1=_naive(b), xref=x, y0=0, y1=1, yref=y, fillcolor=colour, line_width=0, layer='below')
     return fig
