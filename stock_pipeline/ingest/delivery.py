@@ -190,7 +190,7 @@ async def _tend(self:Delivery):
             if self._broken is not None: await self._mend()
             await self._refill()
             await self._nudge()
-            if self._client is not None and self._broken is None: await self.beside.send(self._client)
+            if self._client is not None and self._broken is None: self.beside.start(self._client)
             await self._sleep(.05)
         except Exception: # it must not end in silence
             log.exception('A fault of the program; the delivery goes on')

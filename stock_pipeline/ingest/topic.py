@@ -11,15 +11,33 @@ from collections import deque
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.net.compat import KafkaNetClient
 from kafka.partitioner import DefaultPartitioner
 
 # %% auto #0
-__all__ = ['log', 'BROKER_TIME', 'ensure_topic', 'SteadyPartitioner', 'kafka_producer', 'close_client', 'SideLine']
+__all__ = ['log', 'BROKER_TIME', 'admin_client', 'ensure_topic', 'SteadyPartitioner', 'kafka_producer', 'close_client',
+           'SideLine']
 
 # %% ../../nbs/03_ingest/05_topic.ipynb #6779e020
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/03_ingest/05_topic.ipynb #c848d3fc
+def admin_client(
+    servers:str, # bootstrap servers, host:port with commas between
+    timeout:float=5., # seconds for finding the broker
+    **kwargs # further settings of `KafkaAdminClient`
+) -> KafkaAdminClient:
+    "A client for the administration; one that finds no broker leaves no thread behind."
+    nets = []
+    def remember(**kw): nets.append(KafkaNetClient(**kw)); return nets[-1]
+    try: return KafkaAdminClient(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000, kafka_client=remember, **kwargs)
+    except BaseException: # its thread runs already, and nobody would ever stop it: one for each try of a long outage
+        for net in nets:
+            net.close()
+            net._manager._net.stop()
+        raise
+
+# %% ../../nbs/03_ingest/05_topic.ipynb #c0dcf6a0
 BROKER_TIME = {'message.timestamp.type': 'LogAppendTime'}
 
 def ensure_topic(
@@ -29,7 +47,7 @@ def ensure_topic(
     timeout:float=5., # seconds for finding the broker
 ):
     "Create the topic if it is absent; blocks; raises `KafkaError` when there is no broker."
-    admin = KafkaAdminClient(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000, client_id='stock-pipeline-producer')
+    admin = admin_client(servers, timeout, client_id='stock-pipeline-producer')
     try: admin.create_topics({topic: {'num_partitions': partitions, 'replication_factor': 1, 'configs': BROKER_TIME}}, wait_for_metadata=True)
     except TopicAlreadyExistsError: _take_broker_time(admin, topic)
     else: log.info('Created the topic %s with %d partitions', topic, partitions)
@@ -80,14 +98,14 @@ def close_client(
 
 # %% ../../nbs/03_ingest/05_topic.ipynb #fe4b6945
 class SideLine:
-    "Records for other topics: `put` them; `await send(client)` now and then."
+    "Records for other topics: `put` them; `start(client)` now and then."
     def __init__(self,
         servers:str,
         ensure=ensure_topic, # (servers, topic, partitions); blocks
         limit:int=2_000, # records that may wait
         pause:float=.5, # seconds, after something went wrong
     ):
-        self.servers, self.limit, self._ensure, self._pause, self._line, self._ready, self.dropped = servers, limit, ensure, pause, deque(), set(), 0 # _line: [future, key, value, topic]
+        self.servers, self.limit, self._ensure, self._pause, self._line, self._ready, self.dropped, self._sending = servers, limit, ensure, pause, deque(), set(), 0, None # _line: [future, key, value, topic]
 
     def __len__(self): return len(self._line)
 
@@ -121,9 +139,16 @@ async def send(self:SideLine, client:KafkaProducer):
             log.debug('%s is not ready: %s', entry[3], e)
             return await asyncio.sleep(self._pause)
 
+# %% ../../nbs/03_ingest/05_topic.ipynb #10921f95
+@patch
+def start(self:SideLine, client:KafkaProducer):
+    "Send what waits, in a task of its own: making a topic takes its time."
+    if self._line and (self._sending is None or self._sending.done()): self._sending = asyncio.create_task(self.send(client))
+
 @patch
 async def finish(self:SideLine, client:KafkaProducer, timeout:float=2.):
     "At the end: what waits goes along, if the broker is there."
+    if self._sending is not None: self._sending.cancel()
     try:
         async with asyncio.timeout(timeout): await self.send(client)
     except TimeoutError: log.warning('%d records for other topics were not sent', len(self))
