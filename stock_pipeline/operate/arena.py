@@ -218,8 +218,8 @@ def poison_with(self:Arena, values:list[bytes|None]):
     self.poison.update(values)
 
 @patch
-def all_records(self:Arena) -> list[bytes]:
-    "Keys and values of every topic of the pipeline, as they lie there."
+def all_records(self:Arena) -> list: # with key, value and headers
+    "The records of every topic of the pipeline, as they lie there."
     from kafka import KafkaConsumer, TopicPartition
     out = []
     with closing(KafkaConsumer(bootstrap_servers=self.stack.kafka.address, client_id='arena', auto_offset_reset='earliest')) as consumer:
@@ -227,7 +227,7 @@ def all_records(self:Arena) -> list[bytes]:
         consumer.assign(parts)
         ends = consumer.end_offsets(parts)
         while any(consumer.position(p) < ends[p] for p in parts):
-            for records in consumer.poll(500).values(): out += [o for r in records for o in (r.key, r.value, *[v for _, v in r.headers]) if o]
+            for records in consumer.poll(500).values(): out += records
     return out
 
 @patch
