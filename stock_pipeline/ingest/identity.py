@@ -110,7 +110,7 @@ def _trade(t): return Trade(t.symbol, t.price, t.event_time, t.volume, t.conditi
 def occurrence_of(
     t:Tick, # of a trade
     guess:int=0, # tried first
-    most:int=10_000, # equal trades, at most
+    most:int=1000, # equal trades, at most
 ) -> int: # equal trades before it; -1 when its id is not one of ours
     "The number that went into the tick's event id."
     facts = t.symbol, t.event_time, t.price, t.volume, t.conditions
@@ -119,14 +119,14 @@ def occurrence_of(
 @patch
 def restore(self:TradeIdentity, messages:list[PastMessage]): # the oldest first
     "Remember what an earlier run received."
-    most = 10_000
+    tries = 100_000 # in all: half a second
     for m in messages:
         trades = [_trade(t) for t in m.ticks if t.source == 'websocket']
         if len(trades) + len(m.rejected) > 1: self._seen(_key(trades, m.rejected))
         for t in (t for t in m.ticks if t.source == 'websocket'):
-            n = occurrence_of(t, known := self._occurrence.known(_trade(t)), most)
-            if n < 0: n, most = known, 0 # ids that are made in another way: they are counted, and none is searched for again
-            self._occurrence.at_least(_trade(t), n + 1)
+            n = occurrence_of(t, known := self._occurrence.known(_trade(t)), most := min(1000, tries))
+            if n != known: tries -= most if n < 0 else n
+            self._occurrence.at_least(_trade(t), (known if n < 0 else n) + 1) # an id that is made in another way is counted
 
 # %% ../../nbs/03_ingest/01_identity.ipynb #0122725e
 class QuoteIdentity:
