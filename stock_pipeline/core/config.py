@@ -170,7 +170,8 @@ def postgres_dsn(self:Settings,
     "How to reach PostgreSQL; a dict, so that the password never stands in a URL."
     its_user, its_password = self.role(role)
     return dict(host=self.postgres_host, port=self.postgres_port, dbname=database or self.database, user=user or its_user,
-        password=its_password if password is None else password, connect_timeout=5, application_name='stock-pipeline')
+        password=its_password if password is None else password, connect_timeout=5, application_name='stock-pipeline',
+        keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=15_000) # a path that vanished without a word is noticed in seconds
 
 @patch(as_prop=True)
 def postgres_roles(self:Settings) -> tuple[str, str]: # names of writer and reader

@@ -83,6 +83,7 @@ def observe(self:FeedMinutes,
 ) -> list[bytes]: # records of minutes that have ended and are sure
     "Look at the feed once; to be called about once a second."
     carried, asked, ended = set(carried) - set(refused), set(carried) | set(refused), []
+    if self._told is not None and now_ms < self._told - 3*MINUTE: self._told = None # the clock ran ahead, and minutes that had not come were told
     broken = self._at is not None and self._is_broken(now_ms, link)
     if self._at is not None: ended = [self._minute(m, up and not broken, carried, asked) for m in self._ended(now_ms, broken)]
     out = self._sure(ended, up and not broken, now_ms if sure_ms is None else sure_ms)

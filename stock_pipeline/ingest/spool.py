@@ -5,7 +5,7 @@
 # %% ../../nbs/03_ingest/04_spool.ipynb #574b31d3
 from __future__ import annotations
 
-import fcntl, logging, shutil, time
+import errno, fcntl, logging, shutil, time
 from collections import deque
 from pathlib import Path
 
@@ -68,13 +68,16 @@ def damaged(self:Spool) -> int:
     return len(self._damaged)
 
 # %% ../../nbs/03_ingest/04_spool.ipynb #e46b7b84
+_PASSES = errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.ESTALE # later it can be read
+
 @patch
-def _read(self:Spool, segment, offset, size=-1): # b'' for what cannot be read
+def _read(self:Spool, segment, offset, size=-1, patient=False): # b'' for what cannot be read; patient: what passes is raised, to be tried again
     try:
         with segment.path.open('rb') as f:
             f.seek(offset)
             return f.read(size)
     except OSError as e:
+        if patient and e.errno in _PASSES: raise
         if (segment.number, -1) not in self._damaged: log.error('The segment %s of the spool cannot be read (%s); what is in it is not sent', segment.path, e.strerror)
         self._damaged.add((segment.number, -1))
         return b''
@@ -171,7 +174,7 @@ def _read_on(self:Spool): # fills _ready, or moves the place
     messages, piece = [], PIECE
     while not messages:
         piece = min(piece, segment.size - offset)
-        data = self._read(segment, offset, piece)
+        data = self._read(segment, offset, piece, patient=True)
         messages, rest = read_messages(data, offset)
         if offset + piece >= segment.size or len(data) < piece: # the end
             if torn := read_torn(data[len(data) - rest:]): messages.append(Message(torn, segment.size))

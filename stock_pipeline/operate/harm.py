@@ -80,7 +80,7 @@ def kill_driver_after_commit(a:Arena, rng:Random) -> str:
 def kill_workers(a:Arena, rng:Random) -> str:
     "Spark's Python workers die in the middle of a batch; Spark tries the task again."
     with holding(a, 'SELECT 1 FROM stream_owner FOR UPDATE'):
-        a.wait_blocked('%stream_owner%')
+        if not a.wait_blocked('%stream_owner%'): raise StackError('no transaction came to the lock')
         workers = [p for p in a.processes('stream')[1:] if 'java' not in p.name()]
         some = workers if rng.random() < .5 else [rng.choice(workers)]
         _kill(some)

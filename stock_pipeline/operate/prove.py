@@ -9,6 +9,7 @@ import json, logging, time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -88,7 +89,7 @@ def run_round(
     time.sleep(warm*rng.random())
     try: r.words = HARMS[name](a, rng)
     except NotRun as e: r.words, r.run = str(e), False
-    except StackError as e: r.words, r.failed = f'could not be done: {e}', True
+    except (StackError, psutil.Error, IndexError) as e: r.words, r.failed = f'could not be done: {e}', True
     r.recovery_s = _recovered(a, int(time.time()*1000), 120)
     time.sleep(1)
     a.feed.flowing = False

@@ -155,4 +155,4 @@ def run_restore(settings:Settings, file:Path, yes:bool=False):
     check_fits(doc := read_manifest(file), settings)
     typer.echo(in_brief(doc))
     with opened(settings, alone=True) as effective, shown_progress('Restoring') as progress: restore_backup(effective, file, yes, progress)
-    typer.echo(f'Restored into {effective.database}. The job goes on from there: what came later is read from the topic again')
+    typer.echo(f'Restored into {effective.database}. The job goes on from there: what came later is read from the topic again, as far as the topic still holds it')

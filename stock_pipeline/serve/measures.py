@@ -170,9 +170,9 @@ class BrokerProbe:
 
     def _connect(self):
         if self._make: return self._make()
-        from kafka import KafkaAdminClient
         ms = self.timeout_ms
-        return KafkaAdminClient(bootstrap_servers=self.servers.split(','), client_id='stock-pipeline-page', bootstrap_timeout_ms=ms, request_timeout_ms=ms)
+        from stock_pipeline.ingest.topic import admin_client
+        return admin_client(self.servers, ms/1000, client_id='stock-pipeline-page', request_timeout_ms=ms)
 
     def close(self):
         "Give the connection back."

@@ -40,7 +40,7 @@ class Ownership:
         self.conn, self.epoch = None, None
 
     def _connect(self):
-        if self.conn is None or self.conn.closed: self.conn = connect({**self.dsn, 'application_name': f'{SESSIONS} 0'})
+        if self.conn is None or self.conn.closed: self.conn = connect({**self.dsn, 'application_name': session_name(self.epoch or 0)}) # 0: one that stands by
         return self.conn
 
     def close(self):
@@ -52,7 +52,7 @@ from fastcore.basics import patch
 
 # %% ../../nbs/04_store/08_ownership.ipynb #4fc65607
 _OTHERS = '''SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
-    AND application_name LIKE %s AND pid <> pg_backend_pid()'''
+    AND application_name LIKE %s AND application_name <> %s AND pid <> pg_backend_pid()'''
 
 @patch
 def other(self:Ownership) -> tuple[str, float]|None: # its name and the age of its beat in s; None: nobody has ever owned this database
@@ -69,10 +69,19 @@ def _try(self:Ownership) -> bool:
     if not free:
         if (found := self.other()) is None or found[1] < self.stale: return False
         log.warning('%s has not been heard of for %.0f s; taking over', *found)
-    with transaction(self.conn) as cur: cur.execute(_OTHERS, (f'{SESSIONS} %',)) # a paused job may be in the middle of a transaction
+    with transaction(self.conn) as cur: cur.execute(_OTHERS, (f'{SESSIONS} %', session_name(0))) # a paused job may be in the middle of a transaction
     if not free: return False # its lock goes with its session: next try
-    with transaction(self.conn) as cur: self.epoch = take_ownership(cur, self.owner)
+    with transaction(self.conn) as cur:
+        self.epoch = take_ownership(cur, self.owner)
+        cur.execute('SELECT set_config(%s, %s, false)', ('application_name', session_name(self.epoch)))
     return True
+
+@patch
+def _attempt(self:Ownership): # whether it is ours now, and whose it is
+    try: return (True, None) if self._try() else (False, self.other())
+    except (StoreError, psycopg2.OperationalError, psycopg2.InterfaceError) as e: # the database restarts while we stand by
+        log.debug('standing by: %s', str(e).splitlines()[0])
+        return False, None
 
 @patch
 def acquire(self:Ownership,
@@ -81,8 +90,8 @@ def acquire(self:Ownership,
 ) -> int|None: # the epoch; None: given up
     "Become the one writer, when it is free."
     told = False
-    while not self._try():
-        if (found := self.other()) and not told: log.warning('Another stream job is at work (%s); standing by', found[0]); told = True
+    while not (found := self._attempt())[0]:
+        if (found := found[1]) and not told: log.warning('Another stream job is at work (%s); standing by', found[0]); told = True
         waiting(found[0] if found else '')
         if stop(.3): return None
     return self.epoch
@@ -94,7 +103,7 @@ def _renew(self:Ownership) -> bool: # False: not ours any more
         cur.execute('UPDATE stream_owner SET beat_at = clock_timestamp() WHERE epoch = %s', (self.epoch,))
         if not cur.rowcount: return False
         cur.execute("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND objid = %s", (LOCK + 2,))
-        if not cur.fetchone()[0]: cur.execute('SELECT pg_try_advisory_lock(%s)', (LOCK + 2,)) # a new session; a standby that tries at this moment gives it back
+        if not cur.fetchone()[0]: cur.execute('SELECT pg_try_advisory_lock(%s)', (LOCK + 2,)) # a new session; a standby that was quicker has raised the epoch, and the next beat tells
         return True
 
 @patch

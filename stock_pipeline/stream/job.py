@@ -22,7 +22,7 @@ from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from .source import read_ledger, starting_offsets, topic_identity
 
 # %% auto #0
-__all__ = ['log', 'StreamJob', 'run_stream']
+__all__ = ['log', 'LIMITS', 'StreamJob', 'run_stream']
 
 # %% ../../nbs/05_stream/07_job.ipynb #d26d06ed
 log = logging.getLogger(__name__)
@@ -48,24 +48,27 @@ class StreamJob:
         rows = sum(o['rows'] for o in self.last)
         doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=self.batch_id, rows=rows, batch_ms=self.batch_ms, beat_ms=round(time.time()*1000), waits_for=self.waits_for,
             duration_ms=max((o['duration_ms'] for o in self.last), default=None), p50_ms=max((o['p50_ms'] or 0 for o in self.last), default=None))
-        self.heartbeat.parent.mkdir(parents=True, exist_ok=True)
         tmp = self.heartbeat.with_suffix('.tmp')
-        tmp.write_text(json.dumps(doc)); tmp.replace(self.heartbeat)
+        try: tmp.write_text(json.dumps(doc)); tmp.replace(self.heartbeat)
+        except OSError as e: log.warning('the heartbeat cannot be written: %s', e.strerror) # a full disk must not hide what else is wrong
 
 # %% ../../nbs/05_stream/07_job.ipynb #38812eb4
 from fastcore.basics import patch
 
 # %% ../../nbs/05_stream/07_job.ipynb #57728360
+LIMITS = '-c lock_timeout=5s -c statement_timeout=10s' # of the driver's own statements: timings must not hold up the ticks
+
 @patch
 def prepare(self:StreamJob, stop:threading.Event):
     "Schema, ownership, and the identity of what is read. While another job is at work this one stands by."
     s = self.settings
     with contextlib.closing(self._connect_patiently('owner')) as owner: migrate(owner, roles=s.postgres_roles)
-    self.conn = self._connect_patiently('writer')
+    self.conn = self._connect_patiently('writer', options=LIMITS)
     self.ownership = Ownership(s.postgres_dsn(role='writer'), f'{socket.gethostname()} pid {os.getpid()}')
     epoch = self.ownership.acquire(stop.wait, self._stand_by)
     if epoch is None: raise InterruptedError('stopped while standing by')
     self.waits_for = ''
+    self.tend('ownership', 1, self.ownership.beat) # from now on: the start may take longer than a standby waits
     cluster_id, topic_id, self.partitions = topic_identity(s.kafka_bootstrap_servers, s.topic)
     dsn = {**s.postgres_dsn(role='writer'), 'application_name': session_name(epoch)}
     self.config = SinkConfig(dsn, cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl,
@@ -79,11 +82,11 @@ def _stand_by(self:StreamJob, who):
     self.beat('standby')
 
 @patch
-def _connect_patiently(self:StreamJob, role, patience=60):
+def _connect_patiently(self:StreamJob, role, patience=60, **more):
     "The database may still be starting."
     until = time.monotonic() + patience
     while True:
-        try: return connect(self.settings.postgres_dsn(role=role))
+        try: return connect(self.settings.postgres_dsn(role=role), **more)
         except StoreError:
             if time.monotonic() > until: raise
             time.sleep(.2)
@@ -135,7 +138,7 @@ def _note_timing(self:StreamJob):
 
 @patch
 def _reconnect(self:StreamJob):
-    try: self.conn = connect(self.settings.postgres_dsn(role='writer'))
+    try: self.conn = connect(self.settings.postgres_dsn(role='writer'), options=LIMITS)
     except StoreError as e: log.warning('%s', e)
 
 # %% ../../nbs/05_stream/07_job.ipynb #c5c46d81
@@ -223,6 +226,7 @@ def run_stream(
     "Run the job until `stop`; raises `PipelineError` when it cannot go on."
     job = StreamJob(settings, jars)
     try:
+        job.heartbeat.parent.mkdir(parents=True, exist_ok=True)
         job.beat('starting')
         made = {}
         spark_start = threading.Thread(target=lambda: made.update(spark=_attempt(_warm_session, settings, jars)), daemon=True)
@@ -232,7 +236,6 @@ def run_stream(
         if isinstance(made['spark'], BaseException): raise made['spark']
         job.spark = made['spark']
         job.start()
-        job.tend('ownership', 1, job.ownership.beat)
         job.tend('cache', 10, job.refill)
         job.tend('dead-letter copies', 2, DeadLetterCopier(settings.kafka_bootstrap_servers, settings.topic, job.config.dsn, job.config.epoch))
         job.tend('coverage', 5, coverage_keeper(settings, job.config, job.partitions))

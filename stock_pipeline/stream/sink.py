@@ -110,7 +110,7 @@ def _apply(cur, source, config, records, ticks, bad):
     return Outcome(source.partition, len(records), skip, after=after, **counts), changed
 
 # %% ../../nbs/05_stream/03_sink.ipynb #a52d7071
-_PASSING = psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure
+_PASSING = psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError, psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure
 _open = {} # a worker process lives through many batches: one connection and one cache client each
 
 def worker_connection(config:SinkConfig):

@@ -19,16 +19,16 @@ def topic_identity(
     patience:float=60, # s to wait for the broker and for the topic, which the producer makes
 ) -> tuple[str, str, int]: # cluster id, topic id, partitions
     "Ask the broker who it is, and which incarnation of the topic it holds."
-    from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
+    from stock_pipeline.ingest.topic import admin_client
     until, why = time.monotonic() + patience, ''
     while True:
         try:
-            with contextlib.closing(KafkaAdminClient(bootstrap_servers=servers, client_id='stock-pipeline-job')) as admin:
+            with contextlib.closing(admin_client(servers, client_id='stock-pipeline-job')) as admin:
                 found = admin.describe_topics([topic])[0]
                 if not found.get('error_code'): return str(admin.describe_cluster()['cluster_id']), str(found['topic_id']), len(found['partitions'])
                 why = f'it has no topic {topic}'
-        except KafkaError as e: why = type(e).__name__
+        except (KafkaError, OSError) as e: why = type(e).__name__
         if time.monotonic() > until: raise BrokerError(f'Kafka at {servers}: {why}', 'Is the producer running? `stock-pipeline doctor` finds the broken hop')
         time.sleep(.2)
 
