@@ -199,7 +199,7 @@ async def _tend(self:Delivery):
 @patch
 async def _refill(self:Delivery):
     while self.spool is not None and self.spool.behind and self._broken is None and len(self._waiting) <= self.limit//2:
-        for message in islice(iter(self.spool.take, None), 100): self._line_up(*message)
+        for message in islice(iter(self.spool.take, None), min(100, 1 + self.limit//10)): self._line_up(*message)
         await asyncio.sleep(0)
     if self._told and not self.spool.behind: log.info('Nothing waits on disk alone any more'); self._told = False
 
