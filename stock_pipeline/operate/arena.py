@@ -178,9 +178,9 @@ def stored(self:Arena) -> tuple[Counter, Counter, Counter, Counter]: # trades, q
 @patch
 def ledger(self:Arena) -> dict: # read, stored, duplicate, dead_letter: sums over all topics; rows, letters: counted; next: by partition of the present topic
     "What the job says of the offsets."
-    read, stored, duplicate, dead = self.sql('SELECT coalesce(sum(next_offset), 0)::bigint, coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint, coalesce(sum(dead_letter), 0)::bigint FROM stream_ledger')[0]
-    (rows,), (letters,) = self.sql('SELECT count(*) FROM stock_prices')[0], self.sql('SELECT count(*) FROM dead_letters')[0]
-    return dict(read=read, stored=stored, duplicate=duplicate, dead_letter=dead, rows=rows, letters=letters)
+    names = 'read', 'stored', 'duplicate', 'dead_letter', 'rows', 'letters'
+    return dict(zip(names, self.sql('''SELECT coalesce(sum(next_offset), 0)::bigint, coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint,
+        coalesce(sum(dead_letter), 0)::bigint, (SELECT count(*) FROM stock_prices), (SELECT count(*) FROM dead_letters) FROM stream_ledger''')[0])) # one statement: polling goes on
 
 # %% ../../nbs/08_operate/30_arena.ipynb #16b8e12e
 @contextmanager
