@@ -31,7 +31,7 @@ class Due:
     low: int = 0
     high: int = 0
     copies: int = 0 # how often it was written
-    order: tuple = () # place of the first writing, and in its message: what breaks ties of the open and the close
+    orders: list = field(default_factory=list) # of each that counts: place of its first writing, and in its message; they break ties of the open and the close
 
 def unread(
     e:Entry,
@@ -75,7 +75,7 @@ def _add(due, sure, copies, order):
     due.low += sure
     due.high += 1
     due.copies += copies
-    due.order = due.order or order
+    due.orders.append(order)
 
 @patch
 def _quote(self:Account, quote, excused, n):
@@ -83,7 +83,7 @@ def _quote(self:Account, quote, excused, n):
     due = self.quotes[quote]
     due.high, due.copies = 1, due.copies + 1
     due.low = max(due.low, int(not excused))
-    due.order = due.order or (n, 0)
+    due.orders = due.orders or [(n, 0)]
 
 # %% ../../nbs/08_operate/29_account.ipynb #91bc7ab7
 @dataclass
@@ -141,8 +141,8 @@ def ticks(self:Account, trades:Counter, quotes:Counter): # (symbol, basis, minut
     out = defaultdict(list)
     for o, have in trades.items():
         due = self.trades[o]
-        out[o.symbol, 'trades', o.t_ms//60_000].extend([(o.t_ms, due.order, o.price, Decimal(o.volume), sets_price(o.conditions))]*have)
-    for q, have in quotes.items(): out[q[0], 'quotes', q[1]//60].extend([(q[1]*1000, self.quotes[q].order, q[2], Decimal(0), True)]*have)
+        out[o.symbol, 'trades', o.t_ms//60_000].extend((o.t_ms, order, o.price, Decimal(o.volume), sets_price(o.conditions)) for order in due.orders[:have])
+    for q, have in quotes.items(): out[q[0], 'quotes', q[1]//60].extend([(q[1]*1000, self.quotes[q].orders[0], q[2], Decimal(0), True)]*have)
     return out
 
 def bar_of(ticks) -> tuple: # open, high, low, close, volume, count, sum of prices, of squares, of price x volume
