@@ -48,9 +48,7 @@ class Account:
     "Read the books once, compare as often as wanted."
     def __init__(self, entries:Iterable[Entry]=(), ends:dict|None=None, doubts:Iterable[Doubt]=()):
         self.trades, self.quotes, self.rubbish = defaultdict(Due), defaultdict(Due), defaultdict(Due) # by Sold, by quote, by text
-        self.sent, self._last_quote = 0, {}
-        groups, doubts = [], list(doubts) # a message and its copies count together
-        recent = {}
+        self.sent, groups, recent, doubts = 0, [], {}, list(doubts) # a message and its copies count together
         for n, e in enumerate(entries):
             excused = unread(e, ends or {}, doubts)
             if e.quote: self._quote(e.quote, excused, n); continue

@@ -5,7 +5,7 @@
 # %% ../../nbs/08_operate/30_arena.ipynb #a46bf11e
 from __future__ import annotations
 
-import json, os, shutil, signal, subprocess, tempfile, time
+import json, subprocess, tempfile, time
 from collections import Counter
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from ..core.config import load_settings
 from ..core.errors import StackError
-from .account import Account, Doubt, Verdict, averages_of, bar_of
+from .account import Account, Verdict, averages_of, bar_of
 from .java import java_home
 from .pipeline import connector_jars, pipeline_specs
 from .process import family
@@ -107,13 +107,6 @@ def pid(self:Arena, name:str) -> int:
 def processes(self:Arena, name:str) -> list[psutil.Process]: # the leader first
     "A service's process and all that it started."
     return [psutil.Process(self.pid(name)), *family(self.pid(name))]
-
-@patch
-def signal_all(self:Arena, name:str, sig:int):
-    "Send a signal to all processes of a service; they are the ones that this arena started."
-    for p in self.processes(name):
-        try: p.send_signal(sig)
-        except psutil.Error: pass
 
 @patch
 def is_running(self:Arena, name:str) -> bool: return self.boss.services[name].state == 'running'

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os, shutil, signal, sys, time
-from contextlib import closing
+from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
 from random import Random
@@ -17,14 +17,14 @@ from ..core.errors import StackError
 from .account import Doubt
 from .arena import Arena, holding, kafka_admin
 from .pipeline import pipeline_specs
-from .process import ProcessRef, end_process, family, kill_all
+from .process import ProcessRef, end_process, kill_all
 from .service import spawn, wait_until
 
 # %% auto #0
-__all__ = ['HARMS', 'STOPPED', 'BENT', 'QUICK', 'NotRun', 'harm', 'kill_producer', 'kill_driver_before_commit',
-           'kill_driver_in_commit', 'kill_driver_after_commit', 'kill_workers', 'cut_connections', 'delay_connections',
-           'stall_connections', 'cut_feed', 'fill_disk', 'delete_checkpoint', 'remake_topic', 'two_jobs',
-           'faketime_library', 'bend', 'plan']
+__all__ = ['HARMS', 'BEFORE', 'STOPPED', 'BENT', 'QUICK', 'NotRun', 'harm', 'kill_producer', 'waiting',
+           'kill_driver_before_commit', 'kill_driver_in_commit', 'kill_driver_after_commit', 'kill_workers',
+           'cut_connections', 'delay_connections', 'stall_connections', 'cut_feed', 'fill_disk', 'delete_checkpoint',
+           'remake_topic', 'two_jobs', 'faketime_library', 'bend', 'plan']
 
 # %% ../../nbs/08_operate/31_harm.ipynb #eec0651c
 HARMS = {} # name → function of (arena, random generator), gives words
@@ -48,6 +48,15 @@ def kill_producer(a:Arena, rng:Random) -> str:
     a.doubts.append(Doubt(began, time.monotonic()))
     return 'kill -9'
 
+BEFORE = 'SELECT 1 FROM stream_owner FOR UPDATE', '%stream_owner%' # a lock, and the statement that comes to it
+
+@contextmanager
+def waiting(a:Arena, lock:str, like:str):
+    "Hold a lock, and go on when a session of the job waits for it."
+    with holding(a, lock):
+        if not a.wait_blocked(like): raise StackError(f'no statement like {like} came to the lock')
+        yield
+
 def _driver(a, rng):
     which = rng.choice(('all of it', 'the Python driver', 'the JVM'))
     found = a.processes('stream')
@@ -58,29 +67,22 @@ def _driver(a, rng):
 @harm
 def kill_driver_before_commit(a:Arena, rng:Random) -> str:
     "The driver dies while a transaction has not begun its work."
-    with holding(a, 'SELECT 1 FROM stream_owner FOR UPDATE'):
-        if not a.wait_blocked('%stream_owner%'): raise StackError('no transaction came to the lock')
-        return _driver(a, rng)
+    with waiting(a, *BEFORE): return _driver(a, rng)
 
 @harm
 def kill_driver_in_commit(a:Arena, rng:Random) -> str:
     "The driver and its workers die while PostgreSQL commits; nobody hears whether it did."
-    with holding(a, 'SELECT pg_advisory_lock(4711)'):
-        if not a.wait_blocked('%commit%'): raise StackError('no commit came to the door')
-        return _driver(a, rng)
+    with waiting(a, 'SELECT pg_advisory_lock(4711)', '%commit%'): return _driver(a, rng)
 
 @harm
 def kill_driver_after_commit(a:Arena, rng:Random) -> str:
     "The workers have committed, Spark does not know it yet."
-    with holding(a, 'LOCK TABLE batches IN ACCESS EXCLUSIVE MODE'):
-        if not a.wait_blocked('%INTO batches%'): raise StackError('the driver did not come to the lock')
-        return _driver(a, rng)
+    with waiting(a, 'LOCK TABLE batches IN ACCESS EXCLUSIVE MODE', '%INTO batches%'): return _driver(a, rng)
 
 @harm
 def kill_workers(a:Arena, rng:Random) -> str:
     "Spark's Python workers die in the middle of a batch; Spark tries the task again."
-    with holding(a, 'SELECT 1 FROM stream_owner FOR UPDATE'):
-        if not a.wait_blocked('%stream_owner%'): raise StackError('no transaction came to the lock')
+    with waiting(a, *BEFORE):
         workers = [p for p in a.processes('stream')[1:] if 'java' not in p.name()]
         some = workers if rng.random() < .5 else [rng.choice(workers)]
         _kill(some)
