@@ -13,8 +13,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from ..core.errors import PipelineError, StackError
-from .arena import CANARY, Arena
+from ..core.errors import StackError
+from .arena import Arena
 from .harm import HARMS, QUICK, NotRun, plan
 from .seeded_feed import Tape
 from .service import wait_until
