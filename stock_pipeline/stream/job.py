@@ -17,7 +17,7 @@ from ..store.migrations import connect, migrate, transaction
 from ..store.ownership import Ownership, session_name
 from .coverage import coverage_keeper
 from .parse import AHEAD_MS
-from .session import ClockWatch, make_session, warm_up
+from .session import ClockWatch, jvm_clock, make_session, warm_up
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from .source import read_ledger, starting_offsets, topic_identity
 
@@ -155,7 +155,7 @@ def _cause(e):
 def watch(self:StreamJob, stop:threading.Event):
     "Wait for the end of the query, or for `stop`; beats once a second. It runs once a batch is stored, or when there is nothing to store."
     from pyspark.errors import StreamingQueryException
-    clock = ClockWatch()
+    clock = ClockWatch(wall=jvm_clock(self.spark))
     while not stop.wait(.25):
         try: ended = self.query.awaitTermination(1)
         except StreamingQueryException as e:

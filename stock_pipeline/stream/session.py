@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.config import Settings
 
 # %% auto #0
-__all__ = ['JVM_OPTIONS', 'CONNECTOR', 'spark_conf', 'make_session', 'warm_up', 'ClockWatch']
+__all__ = ['JVM_OPTIONS', 'CONNECTOR', 'spark_conf', 'make_session', 'warm_up', 'jvm_clock', 'ClockWatch']
 
 # %% ../../nbs/05_stream/04_session.ipynb #6c0dcb2c
 JVM_OPTIONS = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m -Djava.net.preferIPv4Stack=true'
@@ -54,7 +54,11 @@ def _connector_bundled():
     import pyspark
     return any((Path(pyspark.__file__).parent/'jars').glob('spark-sql-kafka-*.jar'))
 
-# %% ../../nbs/05_stream/04_session.ipynb #08599bd0
+# %% ../../nbs/05_stream/04_session.ipynb #3b121679
+def jvm_clock(spark): # callable that gives s since 1970
+    "The wall clock as Spark's own process sees it."
+    return lambda: spark._jvm.java.lang.System.currentTimeMillis()/1000
+
 class ClockWatch:
     "Notices that the wall clock was set back."
     def __init__(self,
