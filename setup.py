@@ -9,7 +9,7 @@ parser = ConfigParser(delimiters=["="])
 parser.read(here / "settings.ini", encoding="utf-8")
 cfg = parser["DEFAULT"]
 
-extras = {name: cfg[f"{name}_requirements"].split() for name in ("spark", "twin", "dashboard", "dev")}
+extras = {name: cfg[f"{name}_requirements"].split() for name in ("spark", "twin", "dashboard", "bench", "dev")}
 # "local" is what one machine needs to run every part
 extras["local"] = cfg["local_requirements"].split() + extras["spark"] + extras["twin"] + extras["dashboard"]
 

@@ -40,7 +40,7 @@ wheels() { # everything but pyspark, which is a source package of pure Python an
 
 [ "${1:-}" != --wheels ] || { wheels; exit; }
 lock build "What builds and installs the rest: pip, setuptools, wheel." requirements/build.in "$@"
-lock dev   "Everything: to run every part on one machine, to edit the notebooks and to test." --extra local --extra dev setup.py "$@"
+lock dev   "Everything: to run every part on one machine, to edit the notebooks, to test and to measure." --extra local --extra bench --extra dev setup.py "$@"
 # the smaller lock follows the larger one, so that both hold the same versions
 lock local "What one machine needs to run every part." --extra local -c requirements/dev.lock setup.py
 # a container installs what its role runs

@@ -26,7 +26,7 @@ __all__ = ['CAUSES', 'ROOTS', 'Artifact', 'read_manifest', 'group_dir', 'jar_pat
 @dataclass(frozen=True)
 class Artifact:
     "One archive of the list."
-    group: str # 'kafka', 'redis' or 'spark'
+    group: str # 'kafka', 'redis', 'spark' or 'bench'
     org: str
     name: str
     rev: str
@@ -47,7 +47,7 @@ def read_manifest(
 # %% ../../nbs/08_operate/02_artifacts.ipynb #324fbf00
 def group_dir(
     cache:Path, # the user's cache folder
-    group:str, # 'kafka', 'redis' or 'spark'
+    group:str, # 'kafka', 'redis', 'spark' or 'bench'
     manifest:tuple[Artifact, ...]|None=None,
 ) -> Path: # a folder with the archives of this set and nothing else
     "Folder of one set of archives."
@@ -224,7 +224,8 @@ def _fetch(cache, missing, progress, manifest, fetch):
 ROOTS = {'kafka': [('org.apache.kafka', 'kafka_2.13', '4.3.1'), ('org.apache.logging.log4j', 'log4j-slf4j-impl', '2.25.4')],
     'redis': [('com.github.codemonstur', 'embedded-redis', '1.4.4')],
     'spark': [('org.apache.spark', 'spark-sql-kafka-0-10_2.13', '4.2.0'), ('org.apache.spark', 'spark-token-provider-kafka-0-10_2.13', '4.2.0'),
-        ('org.apache.kafka', 'kafka-clients', '3.9.2'), ('org.apache.commons', 'commons-pool2', '2.13.1')]}
+        ('org.apache.kafka', 'kafka-clients', '3.9.2'), ('org.apache.commons', 'commons-pool2', '2.13.1')],
+    'bench': [('org.postgresql', 'postgresql', '42.7.8')]}
 
 def resolve_manifest(
     group:str, # one of `ROOTS`

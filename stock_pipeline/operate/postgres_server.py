@@ -112,9 +112,10 @@ POSTGRES = {'listen_addresses': '127.0.0.1', 'unix_socket_directories': '', 'max
 def postgres_conf(
     port:int,
     durable:bool=True, # False: commits do not wait for the disk; for throwaway clusters
+    **more # settings that win over these
 ) -> str: # text of `postgresql.conf`
     "Settings for a laptop."
-    values = POSTGRES | {'port': port} | ({} if durable else {'fsync': 'off', 'full_page_writes': 'off'})
+    values = POSTGRES | {'port': port} | ({} if durable else {'fsync': 'off', 'full_page_writes': 'off'}) | more
     return ''.join(f"{k} = '{v}'\n" for k, v in values.items())
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #5f3a7e75
@@ -160,6 +161,7 @@ ROLES = {'owner': ('stockuser', ''), 'writer': ('stockwriter', ''), 'reader': ('
 class PostgresServer(Server):
     "An embedded PostgreSQL."
     name, usual_port, stop_signal = 'postgres', 5432, signal.SIGINT
+    more = {} # further settings of the server, e.g. {'track_commit_timestamp': 'on'}
 
     def __init__(self, home, cache, port=None, roles=ROLES, databases=('stockmarket',), durable=True):
         super().__init__(home, cache, port, server_user())
@@ -179,7 +181,7 @@ class PostgresServer(Server):
         init_cluster(self.folder, postgres_bin(self.cache, self.user), secret(self.home, 'postgres_superuser'), self.user)
         end_postmaster(self.folder)
         conf = self.folder/'postgresql.conf'
-        conf.write_text(postgres_conf(self.port, self.durable))
+        conf.write_text(postgres_conf(self.port, self.durable, **self.more))
         if self.user: shutil.chown(conf, self.user)
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #a48bce3c

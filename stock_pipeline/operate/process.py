@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os, signal, sys, threading, time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 
 # %% auto #0
-__all__ = ['RUN_VARIABLE', 'process_start', 'ProcessRef', 'family', 'marked', 'kill_all', 'end_process', 'stop_signals']
+__all__ = ['RUN_VARIABLE', 'process_start', 'ProcessRef', 'family', 'marked', 'kill_all', 'end_process', 'stop_signals',
+           'interrupt']
 
 # %% ../../nbs/08_operate/03_process.ipynb #9abc1a46
 @lru_cache(None)
@@ -138,11 +139,20 @@ def end_process(
 # %% ../../nbs/08_operate/03_process.ipynb #6c5e7a42
 @contextmanager
 def stop_signals(
-    stopping:threading.Event, # set by the first signal
+    stop:Callable[[], None], # e.g. the `set` of an event
 ):
-    "SIGINT, SIGTERM and SIGHUP set an event while this lasts; only the main thread may ask for that."
+    "SIGINT, SIGTERM and SIGHUP call `stop` while this lasts; only the main thread may ask for that."
     if threading.current_thread() is not threading.main_thread(): yield; return
-    old = {sig: signal.signal(sig, lambda *_: stopping.set()) for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    old = {sig: signal.signal(sig, lambda *_: stop()) for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try: yield
     finally:
         for sig, handler in old.items(): signal.signal(sig, handler)
+
+def interrupt() -> Callable[[], None]: # for `stop_signals`
+    "Raises `KeyboardInterrupt` at the first call, and does nothing at the next."
+    called = threading.Event()
+    def stop():
+        if called.is_set(): return
+        called.set()
+        raise KeyboardInterrupt
+    return stop

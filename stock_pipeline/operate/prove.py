@@ -16,6 +16,7 @@ from rich.table import Table
 from ..core.errors import StackError
 from .arena import Arena
 from .harm import HARMS, QUICK, NotRun, plan
+from .process import interrupt, stop_signals
 from .seeded_feed import Tape
 from .service import wait_until
 
@@ -118,7 +119,7 @@ def prove(
     if unknown := set(harms) - set(HARMS): raise StackError(f"no harm called {', '.join(sorted(unknown))}", f"There are: {', '.join(HARMS)}")
     rounds, before = [], {}
     on_start('starting a pipeline of its own')
-    with Arena(rate=rate, small_disk=not harms or 'fill_disk' in harms) as a:
+    with Arena(rate=rate, small_disk=not harms or 'fill_disk' in harms) as a, stop_signals(interrupt()): # the arena's supervisor would only end its services
         for seed in seeds:
             name, rng = plan(seed, harms)
             on_start(f'seed {seed}: {name}')

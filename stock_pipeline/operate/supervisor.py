@@ -119,7 +119,7 @@ class Supervisor:
         with ExitStack() as stack:
             stack.enter_context(home_lock(self.home))
             end_leftovers(self.home)
-            stack.enter_context(stop_signals(self.stopping))
+            stack.enter_context(stop_signals(self.stopping.set))
             stack.callback(self.stop)
             self.start()
             self._exit = stack.pop_all()

@@ -37,7 +37,7 @@ class StreamJob:
         self.settings, self.jars = settings, jars
         self.spark = self.query = self.conn = self.config = self.ownership = self.cache = self.partitions = None
         self.stopping, self.in_batch, self.ended, self.fenced = False, threading.Lock(), threading.Event(), None
-        self.batch_id, self.batch_ms, self.last, self.state, self.waits_for = -1, None, [], 'starting', ''
+        self.batch_id, self.batch_ms, self.began_ms, self.last, self.state, self.waits_for = -1, None, None, [], 'starting', ''
 
     @property
     def heartbeat(self): return self.settings.stock_pipeline_home/'run'/'stream.json'
@@ -46,7 +46,7 @@ class StreamJob:
         "Tell the health strip what the job does; written whole or not at all."
         self.state = state or self.state
         rows = sum(o['rows'] for o in self.last)
-        doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=self.batch_id, rows=rows, batch_ms=self.batch_ms, beat_ms=round(time.time()*1000), waits_for=self.waits_for,
+        doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=self.batch_id, rows=rows, batch_ms=self.batch_ms, began_ms=self.began_ms, beat_ms=round(time.time()*1000), waits_for=self.waits_for,
             duration_ms=max((o['duration_ms'] for o in self.last), default=None), p50_ms=max((o['p50_ms'] or 0 for o in self.last), default=None))
         tmp = self.heartbeat.with_suffix('.tmp')
         try: tmp.write_text(json.dumps(doc)); tmp.replace(self.heartbeat)
@@ -107,6 +107,7 @@ def start(self:StreamJob):
         shutil.rmtree(self.checkpoint, ignore_errors=True)
     options = {'kafka.bootstrap.servers': s.kafka_bootstrap_servers, 'subscribe': s.topic, 'failOnDataLoss': 'true',
         'startingOffsets': starting_offsets(ledger, partitions, s.topic), 'maxOffsetsPerTrigger': str(s.max_offsets_per_trigger)}
+    self.began_ms = round(time.time()*1000)
     records = self.spark.readStream.format('kafka').options(**options).load()
     self.query = (records.writeStream.foreachBatch(self.on_batch).option('checkpointLocation', str(self.checkpoint))
         .trigger(processingTime=s.trigger_interval).queryName('ticks').start())
