@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io, logging
+from collections import Counter
 from dataclasses import dataclass
 
 import psycopg2
@@ -271,7 +272,8 @@ DEAD_LETTER_COLUMNS = ('topic', 'topic_id', 'partition', 'offset', 'reason', 'st
 
 def insert_dead_letters(cur,
     letters:list[dict] # DEAD_LETTER_COLUMNS
-) -> int: # how many are new; the same refusal sent again, after a crash of the producer, is kept once
+) -> dict[int, int]: # partition → how many are new; the same refusal sent again, after a crash of the producer, is kept once
     "Keep what could not become a tick, with the bytes it came as."
-    return len(execute_values(cur, f'''INSERT INTO dead_letters ({', '.join(f'"{c}"' for c in DEAD_LETTER_COLUMNS)}) VALUES %s ON CONFLICT DO NOTHING RETURNING 1''',
-        [tuple(d.get(c) for c in DEAD_LETTER_COLUMNS) for d in letters], page_size=100, fetch=True))
+    new = execute_values(cur, f'''INSERT INTO dead_letters ({', '.join(f'"{c}"' for c in DEAD_LETTER_COLUMNS)}) VALUES %s ON CONFLICT DO NOTHING RETURNING partition''',
+        [tuple(d.get(c) for c in DEAD_LETTER_COLUMNS) for d in letters], page_size=100, fetch=True)
+    return Counter(p for p, in new)

@@ -22,7 +22,7 @@ from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from .source import read_ledger, starting_offsets, topic_identity
 
 # %% auto #0
-__all__ = ['log', 'LIMITS', 'StreamJob', 'run_stream']
+__all__ = ['log', 'LIMITS', 'PROGRESS', 'StreamJob', 'run_stream']
 
 # %% ../../nbs/05_stream/07_job.ipynb #d26d06ed
 log = logging.getLogger(__name__)
@@ -35,9 +35,13 @@ class StreamJob:
         jars:str='', # connector archives, with commas
     ):
         self.settings, self.jars = settings, jars
-        self.spark = self.query = self.conn = self.config = self.ownership = self.cache = self.partitions = None
-        self.stopping, self.in_batch, self.ended, self.fenced = False, threading.Lock(), threading.Event(), None
-        self.batch_id, self.batch_ms, self.began_ms, self.last, self.state, self.waits_for = -1, None, None, [], 'starting', ''
+        self.spark = self.query = self.config = self.ownership = self.cache = self.partitions = None
+        self.ended, self.fenced = threading.Event(), None
+        self.began_ms, self.state, self.waits_for = None, 'starting', ''
+
+    def _last_batch(self):
+        try: return self.query.lastProgress or {}
+        except Exception: return {} # no query yet, or no Java any more
 
     @property
     def heartbeat(self): return self.settings.stock_pipeline_home/'run'/'stream.json'
@@ -45,9 +49,9 @@ class StreamJob:
     def beat(self, state:str|None=None):
         "Tell the health strip what the job does; written whole or not at all."
         self.state = state or self.state
-        rows = sum(o['rows'] for o in self.last)
-        doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=self.batch_id, rows=rows, batch_ms=self.batch_ms, began_ms=self.began_ms, beat_ms=round(time.time()*1000), waits_for=self.waits_for,
-            duration_ms=max((o['duration_ms'] for o in self.last), default=None), p50_ms=max((o['p50_ms'] or 0 for o in self.last), default=None))
+        last = self._last_batch()
+        doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=last.get('batchId', -1), rows=last.get('numInputRows', 0), began_ms=self.began_ms, beat_ms=round(time.time()*1000),
+            waits_for=self.waits_for, duration_ms=last.get('durationMs', {}).get('triggerExecution'))
         tmp = self.heartbeat.with_suffix('.tmp')
         try: tmp.write_text(json.dumps(doc)); tmp.replace(self.heartbeat)
         except OSError as e: log.warning('the heartbeat cannot be written: %s', e.strerror) # a full disk must not hide what else is wrong
@@ -56,14 +60,13 @@ class StreamJob:
 from fastcore.basics import patch
 
 # %% ../../nbs/05_stream/07_job.ipynb #57728360
-LIMITS = '-c lock_timeout=5s -c statement_timeout=10s' # of the driver's own statements: timings must not hold up the ticks
+LIMITS = '-c lock_timeout=5s -c statement_timeout=10s' # of the driver's own statements: they must not hold up the ticks
 
 @patch
 def prepare(self:StreamJob, stop:threading.Event):
     "Schema, ownership, and the identity of what is read. While another job is at work this one stands by."
     s = self.settings
     with contextlib.closing(self._connect_patiently('owner')) as owner: migrate(owner, roles=s.postgres_roles)
-    self.conn = self._connect_patiently('writer', options=LIMITS)
     self.ownership = Ownership(s.postgres_dsn(role='writer'), f'{socket.gethostname()} pid {os.getpid()}')
     epoch = self.ownership.acquire(stop.wait, self._stand_by)
     if epoch is None: raise InterruptedError('stopped while standing by')
@@ -74,7 +77,7 @@ def prepare(self:StreamJob, stop:threading.Event):
     self.config = SinkConfig(dsn, cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl,
         ahead_ms=AHEAD_MS if s.feed == 'finnhub' or s.feed == 'simulated' and s.twin_speed == 1 else None) # a market may run faster than the world
     self.cache = LatestCache(self.config.redis_url, s.redis_prefix, s.cache_ttl)
-    with transaction(self.conn) as cur: self.cache.rebuild(cur)
+    with self._asking() as cur: self.cache.rebuild(cur)
 
 @patch
 def _stand_by(self:StreamJob, who):
@@ -91,56 +94,36 @@ def _connect_patiently(self:StreamJob, role, patience=60, **more):
             if time.monotonic() > until: raise
             time.sleep(.2)
 
+@patch
+@contextlib.contextmanager
+def _asking(self:StreamJob): # gives a cursor
+    "One transaction of the driver's own."
+    with contextlib.closing(self._connect_patiently('writer', options=LIMITS)) as conn, transaction(conn) as cur: yield cur
+
 @patch(as_prop=True)
 def checkpoint(self:StreamJob) -> Path:
     "This incarnation's checkpoint: a topic made again gets its own."
     return self.settings.checkpoint/self.config.topic_id
 
 # %% ../../nbs/05_stream/07_job.ipynb #87d32676
+PROGRESS = {'asyncProgressTrackingEnabled': 'true', 'asyncProgressTrackingCheckpointIntervalMs': '1000',
+    '_asyncProgressTrackingOverrideSinkSupportCheck': 'true'} # the sink is this package's; it knows by itself what is done
+
 @patch
 def start(self:StreamJob):
     "Start the query from the checkpoint, or from the ledger where there is none."
     s, c = self.settings, self.config
-    with transaction(self.conn) as cur: ledger = read_ledger(cur, c.cluster_id, c.topic_id)
+    with self._asking() as cur: ledger = read_ledger(cur, c.cluster_id, c.topic_id)
     partitions = range(self.partitions)
     if any(p not in ledger for p in partitions): # a database that knows less than the checkpoint (restored, or another): the ledger is the truth
         shutil.rmtree(self.checkpoint, ignore_errors=True)
     options = {'kafka.bootstrap.servers': s.kafka_bootstrap_servers, 'subscribe': s.topic, 'failOnDataLoss': 'true',
         'startingOffsets': starting_offsets(ledger, partitions, s.topic), 'maxOffsetsPerTrigger': str(s.max_offsets_per_trigger)}
     self.began_ms = round(time.time()*1000)
-    records = self.spark.readStream.format('kafka').options(**options).load()
-    self.query = (records.writeStream.foreachBatch(self.on_batch).option('checkpointLocation', str(self.checkpoint))
+    records = self.spark.readStream.format('kafka').options(**options).load().selectExpr('key', 'value', 'partition', 'offset', 'unix_millis(timestamp) AS timestamp')
+    if s.spark_master.startswith('local'): records = records.coalesce(self.spark.sparkContext.defaultParallelism) # more tasks than cores are only more transactions
+    self.query = (records.mapInArrow(partition_writer(c), OUTCOME_DDL).writeStream.format('noop').option('checkpointLocation', str(self.checkpoint)).options(**PROGRESS)
         .trigger(processingTime=s.trigger_interval).queryName('ticks').start())
-
-# %% ../../nbs/05_stream/07_job.ipynb #a59a03fb
-_BATCH = 'INSERT INTO batches (batch_id, partition, rows, duration_ms, latency_p50_ms, latency_p99_ms) VALUES (%s, %s, %s, %s, %s, %s)'
-
-@patch
-def on_batch(self:StreamJob, df, batch_id:int):
-    "One micro-batch: the workers write, the driver notes how long it took."
-    from pyspark.sql.functions import expr
-    with self.in_batch:
-        if self.stopping: raise InterruptedError('the job is stopping') # not returned from: Spark would take the batch for done
-        records = df.select('key', 'value', 'partition', 'offset', expr('unix_millis(timestamp) AS timestamp'))
-        self.last = [r.asDict() for r in records.mapInArrow(partition_writer(self.config), OUTCOME_DDL).collect()]
-        self.batch_id, self.batch_ms = batch_id, round(time.time()*1000)
-        self._note_timing()
-
-@patch
-def _note_timing(self:StreamJob):
-    batch_id = self.batch_id
-    try:
-        with transaction(self.conn) as cur:
-            for o in self.last: cur.execute(_BATCH, (batch_id, o['partition'], o['rows'], o['duration_ms'], o['p50_ms'], o['p99_ms']))
-            if batch_id % 100 == 0: cur.execute("DELETE FROM batches WHERE finished_at < now() - interval '1 hour'")
-    except Exception as e: # the ticks are committed; a lost timing is not worth a batch
-        log.warning('timing of batch %s not kept: %s', batch_id, str(e).strip().splitlines()[0])
-        self._reconnect()
-
-@patch
-def _reconnect(self:StreamJob):
-    try: self.conn = connect(self.settings.postgres_dsn(role='writer'), options=LIMITS)
-    except StoreError as e: log.warning('%s', e)
 
 # %% ../../nbs/05_stream/07_job.ipynb #c5c46d81
 _RAISED = re.compile(r'(?:[a-z_]\w*\.)+([A-Z]\w*): (.+)') # the line that ends a Python traceback
@@ -167,11 +150,11 @@ def watch(self:StreamJob, stop:threading.Event):
             if 'Fenced' in str(e): raise writer.Fenced(_cause(e)) from None
             raise StoreError(f'The stream query ended: {_cause(e)}', 'It starts again from the ledger; `stock-pipeline logs stream` shows more') from e
         if ended and not stop.is_set(): raise StoreError('The stream query ended without being asked to', '`stock-pipeline logs stream` shows more')
-        self.beat('running' if self.batch_id >= 0 or 'Waiting' in self.query.status['message'] else 'starting')
+        self.beat('running' if self._last_batch() or 'Waiting' in self.query.status['message'] else 'starting')
         if self.fenced: raise self.fenced
         if back := clock.set_back():
             log.warning('The clock was set back by %.0f s; the query starts again, its trigger would wait as long', back)
-            self.halt(); self.stopping = False; self.start()
+            self.halt(); self.start()
 
 # %% ../../nbs/05_stream/07_job.ipynb #64da8de3
 @patch
@@ -193,6 +176,11 @@ def tend(self:StreamJob,
     threading.Thread(target=loop, name=name, daemon=True).start()
 
 @patch
+def forget(self:StreamJob):
+    "Timings are kept for an hour."
+    with self._asking() as cur: cur.execute("DELETE FROM batches WHERE finished_at < now() - interval '1 hour'")
+
+@patch
 def refill(self:StreamJob):
     "A Redis that was restarted is empty: put the committed values back."
     if not self.cache.is_empty(): return
@@ -200,12 +188,14 @@ def refill(self:StreamJob):
 
 # %% ../../nbs/05_stream/07_job.ipynb #626dbb42
 @patch
-def halt(self:StreamJob):
-    "Stop the query after the batch at hand."
-    self.stopping = True
-    if self.in_batch.acquire(timeout=20): self.in_batch.release() # stopping in the middle would interrupt the workers
+def halt(self:StreamJob,
+    patience:float=20, # s
+):
+    "Stop the query between two batches; in the middle of one, workers would be interrupted and Spark would call that an error."
+    until = time.monotonic() + patience
     with contextlib.suppress(Exception):
-        if self.query: self.query.stop()
+        while self.query.status['isTriggerActive'] and time.monotonic() < until: time.sleep(.005)
+    with contextlib.suppress(Exception): self.query.stop()
 
 @patch
 def close(self:StreamJob):
@@ -214,7 +204,7 @@ def close(self:StreamJob):
     self.halt()
     with contextlib.suppress(Exception):
         if self.spark: self.spark.stop()
-    for o in (self.conn, self.cache, self.ownership):
+    for o in (self.cache, self.ownership):
         with contextlib.suppress(Exception):
             if o: o.close()
 
@@ -238,6 +228,7 @@ def run_stream(
         job.spark = made['spark']
         job.start()
         job.tend('cache', 10, job.refill)
+        job.tend('timings', 60, job.forget)
         job.tend('dead-letter copies', 2, DeadLetterCopier(settings.kafka_bootstrap_servers, settings.topic, job.config.dsn, job.config.epoch))
         job.tend('coverage', 5, coverage_keeper(settings, job.config, job.partitions))
         job.watch(stop)
