@@ -5,7 +5,7 @@
 # %% ../../nbs/05_stream/03_sink.ipynb #20fd2536
 from __future__ import annotations
 
-import hashlib, logging, time
+import gc, hashlib, logging, time
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 
@@ -201,6 +201,7 @@ OUTCOME_DDL = 'rows long, stored long'
 def partition_writer(config:SinkConfig):
     "The function for `mapInArrow`: Arrow batches of records in, one row with the number of records read and stored out."
     def write(batches):
+        if not gc.get_freeze_count(): gc.collect(); gc.freeze() # once in the life of a worker
         if not (found := list(batches)): return
         outcome = store_records(pa.Table.from_batches(found), config, _batch_id())
         yield pa.RecordBatch.from_pydict({'rows': [outcome.rows], 'stored': [outcome.stored]})
