@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 from psycopg2.extras import execute_values
 
 from ..core.errors import StoreError
+from .wire import array_literals, binary_rows
 
 # %% auto #0
 __all__ = ['log', 'SESSION', 'MONEY', 'TICKS', 'BAR_COLUMNS', 'LATEST_COLUMNS', 'DEAD_LETTER_COLUMNS', 'Fenced', 'take_ownership',
@@ -95,15 +95,11 @@ TICKS = pa.schema([('symbol', pa.string()), ('event_time', pa.int64()), ('event_
     ('feed', pa.string()), ('price', MONEY), ('volume', MONEY), ('open', MONEY), ('high', MONEY), ('low', MONEY), ('previous_close', MONEY),
     ('change', MONEY), ('percent_change', MONEY), ('conditions', pa.string()), ('received_at', pa.int64())])
 
-_UTC = pa.timestamp('ms', tz='UTC')
+_TIMES = 'event_time', 'received_at'
 
 def _copy(cur, table, into):
-    for name in ('event_time', 'received_at'):
-        table = table.set_column(table.column_names.index(name), name, table[name].cast(_UTC))
-    out = io.BytesIO() # in one chunk: for an empty first chunk the CSV writer gives out what happened to lie in its buffer
-    pacsv.write_csv(table.combine_chunks(), out, pacsv.WriteOptions(include_header=False)) # an empty first chunk would be written as whatever lay in memory
-    out.seek(0)
-    cur.copy_expert(f"COPY {into} ({', '.join(table.column_names)}) FROM STDIN (FORMAT csv)", out)
+    names, rows = binary_rows(table, _TIMES, uuids=['event_id'])
+    cur.copy_expert(f"COPY {into} ({', '.join(names)}) FROM STDIN (FORMAT binary)", io.BytesIO(rows), size=1 << 20)
 
 # %% ../../nbs/04_store/02_writer.ipynb #eeab5c95
 _TICK_KEY = ['symbol', 'event_time', 'event_id'] # of the table
@@ -143,10 +139,10 @@ BAR_COLUMNS = ('symbol', 'minute', 'basis', 'open', 'high', 'low', 'close', 'ope
 
 _MERGE = '''INSERT INTO bars_1m AS b (symbol, minute, basis, open, high, low, close, open_time, open_sequence, close_time, close_sequence,
         volume, count, sum_price, sum_price2, sum_pv, revision)
-    SELECT v.symbol, v.minute, v.basis, v.open::numeric, v.high::numeric, v.low::numeric, v.close::numeric, v.open_time::timestamptz, v.open_sequence::bigint,
-        v.close_time::timestamptz, v.close_sequence::bigint, v.volume, v.count, v.sum_price, v.sum_price2, v.sum_pv,
+    SELECT v.symbol, v.minute, v.basis, v.open, v.high, v.low, v.close, v.open_time, v.open_sequence, v.close_time, v.close_sequence, v.volume, v.count, v.sum_price, v.sum_price2, v.sum_pv,
         coalesce((v.minute < (SELECT max(n.minute) FROM bars_1m n WHERE n.symbol = v.symbol AND n.basis = v.basis))::int, 0)
-    FROM (VALUES %s) AS v (symbol, minute, basis, open, high, low, close, open_time, open_sequence, close_time, close_sequence,
+    FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[], %s::bigint[], %s::timestamptz[], %s::bigint[],
+        %s::numeric[], %s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[]) AS v (symbol, minute, basis, open, high, low, close, open_time, open_sequence, close_time, close_sequence,
         volume, count, sum_price, sum_price2, sum_pv)
     ORDER BY v.symbol, v.basis, v.minute
     ON CONFLICT (symbol, basis, minute) DO UPDATE SET
@@ -172,17 +168,11 @@ def lock_symbols(cur,
     cur.execute('SELECT pg_advisory_xact_lock(7311902, k) FROM (SELECT DISTINCT abs(hashtext(s) %% 256) AS k FROM unnest(%s::text[]) s ORDER BY 1) o', (list(symbols),))
 
 # %% ../../nbs/04_store/02_writer.ipynb #e65c0265
-def _rows(table, columns, times=()):
-    "Arrow columns as rows for the driver; epoch milliseconds become timestamps."
-    cols = [(table[c].cast(_UTC) if c in times else table[c]).to_pylist() for c in columns]
-    return list(zip(*cols))
-
 def merge_bars(cur,
     bars:pa.Table # BAR_COLUMNS, one row a symbol, minute and basis; times as epoch ms
 ):
     "Merge partial one-minute bars into the stored ones."
-    execute_values(cur, _MERGE, _rows(bars, BAR_COLUMNS, ('minute', 'open_time', 'close_time')), page_size=1000,
-        template='(%s, %s::timestamptz' + ', %s'*14 + ')')
+    cur.execute(_MERGE, array_literals(bars.select(BAR_COLUMNS), times=('minute', 'open_time', 'close_time')))
 
 # %% ../../nbs/04_store/02_writer.ipynb #8b90c0ff
 _AVERAGES = '''WITH span (symbol, basis, lo, hi) AS (VALUES %s),
@@ -248,10 +238,10 @@ def newest_by_symbol(
     ticks = ticks.append_column('row', pa.array(range(len(ticks)), pa.int64()))
     last = lambda t: dict(zip(*(c.to_pylist() for c in t.group_by('symbol').aggregate([('row', 'max')]).select(['symbol', 'row_max']).columns)))
     quotes = last(ticks.filter(pc.equal(ticks['source'], 'rest')))
-    found = {s: ticks.slice(i, 1).to_pylist()[0] for s, i in last(ticks).items()}
-    out = []
-    for symbol, t in sorted(found.items()):
-        q = ticks.slice(quotes[symbol], 1).to_pylist()[0] if symbol in quotes else {}
+    rows = lambda places: dict(zip(places, ticks.take(pa.array(list(places.values()), pa.int64())).to_pylist()))
+    of_quote, out = rows(quotes), []
+    for symbol, t in sorted(rows(last(ticks)).items()):
+        q = of_quote.get(symbol, {})
         out.append({**t, **{c: q.get(c) for c in _QUOTE_PART}, 'quote_time': q.get('event_time')})
     return out
 

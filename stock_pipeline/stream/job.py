@@ -106,7 +106,7 @@ def checkpoint(self:StreamJob) -> Path:
     return self.settings.checkpoint/self.config.topic_id
 
 # %% ../../nbs/05_stream/07_job.ipynb #87d32676
-PROGRESS = {'asyncProgressTrackingEnabled': 'true', 'asyncProgressTrackingCheckpointIntervalMs': '1000',
+PROGRESS = {'asyncProgressTrackingEnabled': 'true', 'asyncProgressTrackingCheckpointIntervalMs': '5000',
     '_asyncProgressTrackingOverrideSinkSupportCheck': 'true'} # the sink is this package's; it knows by itself what is done
 
 @patch
