@@ -19,8 +19,8 @@ from ..core.records import ENVELOPE, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSI
 from ..store.writer import MONEY, TICKS
 
 # %% auto #0
-__all__ = ['PARSED', 'AHEAD_MS', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'BadRecord', 'parse_strictly', 'parse_fast',
-           'parse_records']
+__all__ = ['PARSED', 'AHEAD_MS', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'BadRecord', 'parse_strictly', 'parse_trades',
+           'parse_fast', 'parse_records']
 
 # %% ../../nbs/05_stream/01_parse.ipynb #540546cb
 PARSED = pa.schema(list(TICKS) + [('sets_price', pa.bool_()), ('row', pa.int64())])
@@ -153,15 +153,68 @@ def _conditions(column):
     return pc.if_else(pc.equal(text, ''), None, text), sets, ok
 
 # %% ../../nbs/05_stream/01_parse.ipynb #807cac86
+_MIDDLE = ''.join(f',"{n}":null' for n in ('open', 'high', 'low', 'previous_close', 'change', 'percent_change')).encode() + b',"conditions":['
+_NUMBER, _MS = r'(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?', '[1-9][0-9]{11,12}'
+_bare = lambda name: _FIELDS[name]['pattern'].strip('^$')
+_LEFT = rf'^\{{"schema_version":{SCHEMA_VERSION},"event_id":"(?P<event_id>{_bare("event_id")})","symbol":"(?P<symbol>{_bare("symbol")})","price":(?P<price>{_NUMBER}),"event_time":(?P<event_time>{_MS}),"source":"websocket","feed":"FEED","volume":(?P<volume>{_NUMBER}|null)$'
+_RIGHT = rf'^(?P<conditions>[A-Za-z0-9 _.,"-]*)\],"received_at":(?P<received_at>{_MS}),"sequence":(?P<sequence>0|[1-9][0-9]{{0,17}})\}}$'
+_CODE = _FIELDS['conditions']['items']['pattern'].strip('^$')
+_CODES = re.compile(rf'"{_CODE}"(?:,"{_CODE}"){{0,{_FIELDS["conditions"]["maxItems"] - 1}}}|')
+
+def _codes(column):
+    "As `_conditions`, of the text between the brackets; ok is False for a list that is not in order."
+    coded = column.dictionary_encode()
+    words = coded.dictionary.to_pylist()
+    plain = [w.replace('"', '') for w in words]
+    spread = lambda found, tp: pa.array(found, tp).take(coded.indices)
+    return spread([w or None for w in plain], pa.string()), spread([sets_price(w.split(',')) for w in plain], pa.bool_()), spread([bool(_CODES.fullmatch(w)) for w in words], pa.bool_())
+
+def parse_trades(
+    values:pa.Array, # records as bytes; null where Kafka had none
+    feed:str, # the feed that this topic belongs to
+    ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
+) -> tuple[pa.Table, np.ndarray]: # schema PARSED, and True for each record that is in it
+    "The trades that are as `encode_tick` writes them, and right."
+    parts = pc.split_pattern(values, _MIDDLE, max_splits=1)
+    rows = np.flatnonzero(pc.fill_null(pc.equal(pc.list_value_length(parts), 2), False))
+    halves = parts.take(pa.array(rows))
+    left = pc.extract_regex(pc.list_element(halves, 0), _LEFT.replace('FEED', re.escape(feed)))
+    right = pc.extract_regex(pc.list_element(halves, 1), _RIGHT)
+    found = pc.and_(left.is_valid(), right.is_valid())
+    text = {f.name: a.filter(found).field(f.name).cast(pa.string()) for a in (left, right) for f in a.type}
+    joined, sets, ok = _codes(text['conditions'])
+    number = lambda name, tp: text[name].cast(tp)
+    volume = pc.if_else(pc.equal(text['volume'], 'null'), pa.scalar(None, pa.string()), text['volume'])
+    n = len(joined)
+    table = pa.table({c: pa.nulls(n, f.type) for c, f in zip(PARSED.names, PARSED)} | dict(symbol=text['symbol'], event_id=text['event_id'], price=number('price', MONEY), volume=volume.cast(MONEY),
+        source=_same('websocket', n), feed=_same(feed, n), conditions=joined, sets_price=sets, row=pa.array(rows).filter(found), **{c: number(c, pa.int64()) for c in ('event_time', 'received_at', 'sequence')}), PARSED)
+    right_ones = [ok, _price_ok(table['price']), *(pc.and_(pc.greater_equal(table[c], FIRST_MS), pc.less(table[c], LAST_MS)) for c in ('event_time', 'received_at'))]
+    if ahead_ms is not None: right_ones.append(pc.less_equal(pc.subtract(table['event_time'], table['received_at']), ahead_ms))
+    keep = _both(right_ones)
+    if not pc.all(keep).as_py(): table = table.filter(keep)
+    taken = np.zeros(len(values), bool)
+    taken[table['row'].to_numpy()] = True
+    return table, taken
+
+def _same(word, n): return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([word])).cast(pa.string())
+
+# %% ../../nbs/05_stream/01_parse.ipynb #26ebf06c
 def parse_fast(
     values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
     ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
 ) -> tuple[pa.Table, list[int]]: # good rows (schema PARSED), and the rows that must be judged strictly
     "What the columns can vouch for."
+    trades, taken = parse_trades(values, feed, ahead_ms)
+    if taken.all(): return trades, []
+    others = np.flatnonzero(~taken)
+    table, doubtful = _parse_others(values.take(pa.array(others)), others, feed, ahead_ms)
+    return (pa.concat_tables([trades, table]).combine_chunks().sort_by('row') if len(table) else trades), doubtful
+
+def _parse_others(values, rows, feed, ahead_ms):
     plain = _plain(values)
-    table, doubtful = _read_block(values.filter(plain), np.flatnonzero(plain))
-    doubtful.extend(np.flatnonzero(pc.invert(plain)))
+    table, doubtful = _read_block(values.filter(plain), rows[plain.to_numpy(zero_copy_only=False)])
+    doubtful.extend(rows[~plain.to_numpy(zero_copy_only=False)])
     joined, sets, codes_ok = _conditions(table['conditions'])
     keep = _both([_kept(table, ahead_ms), codes_ok, pc.fill_null(pc.equal(table['feed'], feed), False)])
     table = table.set_column(table.column_names.index('conditions'), 'conditions', joined).append_column('sets_price', sets)
