@@ -17,10 +17,10 @@ from pydantic import SecretStr
 
 from ..core.config import load_settings
 from ..core.errors import StackError
-from .account import Account, Verdict, averages_of, bar_of
+from .account import Account, Doubt, Verdict, averages_of, bar_of
 from .java import java_home
 from .pipeline import connector_jars, pipeline_specs
-from .process import family
+from .process import family, kill_all
 from .proxy import Proxies
 from .seeded_feed import SeededFeed, Sold
 from .servers import SMALL_DISK, Stack, guarded
@@ -44,7 +44,7 @@ class Arena:
         trigger:str='500 milliseconds',
     ):
         self.feed, self.home = SeededFeed(seed, rate, CANARY), Path(home or tempfile.mkdtemp(prefix='stock-pipeline-prove-')).resolve()
-        self.doubts, self.poison, self.small_disk, self.trigger, self._exit = [], Counter(), small_disk, trigger, ExitStack()
+        self.doubts, self.bent, self.poison, self.small_disk, self.trigger, self._exit = [], set(), Counter(), small_disk, trigger, ExitStack()
         self.boss = self.stack = self.settings = self.proxies = self._conn = None
 
     def __repr__(self): return f'Arena({self.home})'
@@ -110,6 +110,16 @@ def processes(self:Arena, name:str) -> list[psutil.Process]: # the leader first
 
 @patch
 def is_running(self:Arena, name:str) -> bool: return self.boss.services[name].state == 'running'
+
+@patch
+def straighten(self:Arena):
+    "Services whose clock was bent start again with the machine's own: what comes next is not about clocks."
+    for name in sorted(self.bent):
+        began, old = time.monotonic(), self.pid(name)
+        kill_all(self.processes(name))
+        if not wait_until(lambda: self.pid(name) != old and self.is_running(name), 90): raise StackError(f'{name} does not come back')
+        if name == 'producer': self.doubts.append(Doubt(began, time.monotonic()))
+    self.bent.clear()
 
 @patch
 def beat(self:Arena, name:str) -> dict:
@@ -207,7 +217,7 @@ def poison_with(self:Arena, values:list[bytes|None]):
     "Put records that are no ticks on the topic, each once."
     from kafka import KafkaProducer
     with closing(KafkaProducer(bootstrap_servers=self.stack.kafka.address, acks='all', enable_idempotence=True)) as producer:
-        for f in [producer.send(self.settings.topic, value=v, key=b'poison') for v in values]: f.get(timeout=20)
+        for f in [producer.send(self.settings.topic, value=v, key=b'poison') for v in values]: f.get(timeout=60)
     self.poison.update(values)
 
 @patch

@@ -280,6 +280,7 @@ def _clock(name):
                 time.sleep(3)
         finally:
             env.clear(); env |= before
+            a.bent.add(name)
             if name == 'producer': a.doubts.append(Doubt(began, began))
         return f'{offset:+d} s and back, {-offset:+d} s and back'
     jump.__name__, jump.__doc__ = f'clock_{name}', f'The clock of {name} jumps ahead and back.'

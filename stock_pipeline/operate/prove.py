@@ -83,6 +83,7 @@ def run_round(
 ) -> Round:
     "Feed, hurt, wait, compare."
     r = Round(seed, name)
+    a.straighten()
     a.feed.tape, a.feed.tape._n = Tape(seed), seed*10_000
     a.poison_with(_poison(seed))
     a.feed.flowing = True
