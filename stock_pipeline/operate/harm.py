@@ -102,14 +102,17 @@ for _name in ('kafka', 'postgres', 'redis'): harm(_killer(_name))
 # %% ../../nbs/08_operate/31_harm.ipynb #e4a759b0
 STOPPED = 20 # s
 
+def _each(processes, what): # 'suspend' or 'resume'
+    for p in processes:
+        try: getattr(p, what)()
+        except psutil.NoSuchProcess: pass # a helper that ended by itself, or its supervisor has had enough
+
 def _stopper(name):
     def stop(a:Arena, rng:Random) -> str:
         began, stopped = time.monotonic(), a.processes(name)
-        for p in stopped: p.suspend()
+        _each(stopped, 'suspend')
         time.sleep(STOPPED)
-        for p in stopped:
-            try: p.resume()
-            except psutil.Error: pass # its supervisor has had enough
+        _each(stopped, 'resume')
         if name == 'producer': a.doubts.append(Doubt(began, time.monotonic()) if not a.pid(name) == stopped[0].pid else Doubt(began, began))
         return f'{STOPPED} s'
     stop.__name__, stop.__doc__ = f'stop_{name}', f'SIGSTOP of {name} for {STOPPED} s.'
@@ -209,15 +212,12 @@ def two_jobs(a:Arena, rng:Random) -> str:
     try:
         if not wait_until(lambda: '"standby"' in (home/'run'/'stream.json').read_text(), 60): raise StackError('the second job does not stand by')
         before, paused = epoch(), a.processes('stream')
-        for p in paused: p.suspend()
+        _each(paused, 'suspend')
         try:
             if not wait_until(lambda: epoch() > before, 40): raise StackError('the second job did not take over')
             taken = time.monotonic()
             if not wait_until(lambda: '"running"' in (home/'run'/'stream.json').read_text(), 40): raise StackError('the second job does not run')
-        finally:
-            for p in paused:
-                try: p.resume()
-                except psutil.Error: pass
+        finally: _each(paused, 'resume')
         time.sleep(2) # both are awake
     finally:
         end_process(ref, signal.SIGKILL, 5)

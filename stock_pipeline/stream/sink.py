@@ -24,8 +24,8 @@ from .parse import AHEAD_MS, BadRecord, parse_records
 from .windows import partial_bars
 
 # %% auto #0
-__all__ = ['log', 'OUTCOME_DDL', 'SinkConfig', 'dead_letter', 'Outcome', 'worker_connection', 'worker_cache', 'store_records',
-           'partition_writer']
+__all__ = ['log', 'COUNTS', 'OUTCOME_DDL', 'SinkConfig', 'dead_letter', 'Outcome', 'worker_connection', 'worker_cache',
+           'store_records', 'partition_writer']
 
 # %% ../../nbs/05_stream/03_sink.ipynb #2a4328a7
 log = logging.getLogger(__name__)
@@ -196,15 +196,16 @@ def _note(config, batch_id, outcome, seconds, waits):
         _let_go(config)
 
 # %% ../../nbs/05_stream/03_sink.ipynb #c58ceee5
-OUTCOME_DDL = 'rows long, stored long'
+COUNTS = 'rows', 'stored', 'duplicate', 'dead_letter'
+OUTCOME_DDL = ', '.join(f'{c} long' for c in COUNTS)
 
 def partition_writer(config:SinkConfig):
-    "The function for `mapInArrow`: Arrow batches of records in, one row with the number of records read and stored out."
+    "The function for `mapInArrow`: Arrow batches of records in, one row of COUNTS out."
     def write(batches):
         if not gc.get_freeze_count(): gc.collect(); gc.freeze() # once in the life of a worker
         if not (found := list(batches)): return
         outcome = store_records(pa.Table.from_batches(found), config, _batch_id())
-        yield pa.RecordBatch.from_pydict({'rows': [outcome.rows], 'stored': [outcome.stored]})
+        yield pa.RecordBatch.from_pydict({c: [getattr(outcome, c)] for c in COUNTS})
     return write
 
 def _batch_id():
