@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json, os, time
 
+from .rows import EPOCH_MS, STEP
+
 # %% auto #0
 __all__ = ['TABLES', 'main']
 
@@ -29,7 +31,7 @@ def main(dsn:dict, servers:str, topic:str, mark:str):
         received_at: int
         sequence: int
     raw = pw.io.kafka.read({'bootstrap.servers': servers, 'group.id': 'pathway', 'auto.offset.reset': 'earliest'}, topic=topic, format='json', schema=Tick, autocommit_duration_ms=100)
-    good = raw.filter((pw.this.price > 0) & (pw.this.price < 1e9)).with_columns(key=pw.this.event_time*10_000_000 + pw.this.sequence, minute=pw.this.event_time//60_000*60_000)
+    good = raw.filter((pw.this.price > 0) & (pw.this.price < 1e9)).with_columns(key=(pw.this.event_time - EPOCH_MS)*STEP + pw.this.sequence, minute=pw.this.event_time//60_000*60_000)
     at = lambda column: column.dt.utc_from_timestamp(unit='ms')
     rows = good.select(pw.this.symbol, pw.this.event_id, pw.this.sequence, pw.this.source, pw.this.feed, pw.this.price, pw.this.volume, event_time=at(pw.this.event_time), received_at=at(pw.this.received_at))
     bars = good.groupby(pw.this.symbol, pw.this.minute).reduce(pw.this.symbol, pw.this.minute, open=pw.reducers.min(pw.make_tuple(pw.this.key, pw.this.price)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 # %% auto #0
-__all__ = ['TABLES', 'COPY', 'UPSERT', 'at', 'line', 'is_tick', 'fold']
+__all__ = ['TABLES', 'COPY', 'UPSERT', 'EPOCH_MS', 'STEP', 'at', 'line', 'is_tick', 'key_of', 'fold']
 
 # %% ../../../nbs/08_operate/35_bench/03_rows.ipynb #74848f79
 TABLES = '''CREATE TABLE ticks (symbol text NOT NULL, event_time timestamptz NOT NULL, event_id uuid NOT NULL, sequence bigint NOT NULL, source text NOT NULL, feed text NOT NULL,
@@ -32,12 +32,16 @@ def is_tick(t) -> bool:
     "As much checking as such programs do."
     return type(t) is dict and type(t.get('price')) in (int, float) and 0 < t['price'] < 1e9
 
+EPOCH_MS, STEP = 1_700_000_000_000, 10_000_000 # so that time and sequence fit into one bigint
+
+def key_of(t:dict) -> int: return (t['event_time'] - EPOCH_MS)*STEP + t['sequence'] # orders ticks by event time, then sequence
+
 def fold(
     bar:list|None, # open, high, low, close, volume, count, open key, close key
     t:dict,
 ) -> list: # the same list, with the tick in it
     "Add a tick to a bar."
-    price, key = t['price'], t['event_time']*10_000_000 + t['sequence']
+    price, key = t['price'], key_of(t)
     if bar is None: return [price, price, price, price, t['volume'], 1, key, key]
     if price > bar[1]: bar[1] = price
     if price < bar[2]: bar[2] = price

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json, os, time
 from datetime import timezone
 
-from .rows import UPSERT
+from .rows import EPOCH_MS, STEP, UPSERT
 
 # %% auto #0
 __all__ = ['SCHEMA', 'main']
@@ -35,7 +35,7 @@ def main(
     spark.sparkContext.setLogLevel('ERROR')
     raw = spark.readStream.format('kafka').option('kafka.bootstrap.servers', servers).option('subscribe', topic).option('startingOffsets', 'earliest').load()
     ticks = raw.select(from_json(col('value').cast('string'), SCHEMA).alias('t')).select('t.*').where('price > 0 AND symbol IS NOT NULL')
-    ticks = ticks.withColumn('key', col('event_time')*10_000_000 + col('sequence')).withColumn('event_time', timestamp_millis('event_time')).withColumn('received_at', timestamp_millis('received_at'))
+    ticks = ticks.withColumn('key', (col('event_time') - EPOCH_MS)*STEP + col('sequence')).withColumn('event_time', timestamp_millis('event_time')).withColumn('received_at', timestamp_millis('received_at'))
     url = f"jdbc:postgresql://{dsn['host']}:{dsn['port']}/{dsn['dbname']}?stringtype=unspecified"
     properties = {'user': dsn['user'], 'password': dsn['password'], 'driver': 'org.postgresql.Driver'}
     def write(df, batch_id):
