@@ -48,7 +48,7 @@ def shared_stack(
     folder = os.environ.get(FOLDER)
     mine = claim_place(folder) if folder else None
     shared = {'kafka': False, 'postgres': False, **mine} if mine else {}
-    with embedded_stack(**shared, **overrides) as settings: yield settings
+    with embedded_stack(**overrides | shared) as settings: yield settings
 
 # %% ../../nbs/08_operate/09_shared_stack.ipynb #b22c9e13
 @contextmanager
