@@ -80,7 +80,7 @@ def tutorial(
         shutil.rmtree(checkpoint, ignore_errors=True)
         return dict(jars=[str(o) for g in ('spark', 'bench') for o in jar_paths(cache, g)], checkpoint=str(checkpoint), trigger=trigger)
     return by_script('tutorial Spark', lambda site: [sys.executable, '-P', '-m', 'stock_pipeline.operate.bench.tutorial'], INSERTED, env, 'JDBC append, 200 shuffle partitions, collect', more,
-        rows='ticks', bars=OWN_BARS, prepare=own_tables)
+        rows='ticks', bars=OWN_BARS, counts_broken=False, prepare=own_tables)
 
 # %% ../../../nbs/08_operate/35_bench/09_contestants.ipynb #eb0fc3cd
 PEERS = {'Bytewax': ('peer_bytewax', ('bytewax[kafka]==0.21.1', 'orjson', 'psycopg2-binary')),
@@ -113,4 +113,4 @@ def peer(name:str) -> Contestant: # of PEERS
     argv = lambda site: [peer_python(name, site.settings.stock_pipeline_cache), '-m', f'stock_pipeline.operate.bench.{module}']
     root = str(Path(find_spec('stock_pipeline').origin).parents[1])
     def prepare(site): site.sql(peer_pathway.TABLES if name == 'Pathway' else TABLES)
-    return by_script(name, argv, INSERTED, lambda site: {'PYTHONPATH': root}, f'{PEERS[name][1][0]}: rows and bars', more, rows='ticks', bars=OWN_BARS, prepare=prepare)
+    return by_script(name, argv, INSERTED, lambda site: {'PYTHONPATH': root}, f'{PEERS[name][1][0]}: rows and bars', more, rows='ticks', bars=OWN_BARS, counts_broken=False, prepare=prepare)

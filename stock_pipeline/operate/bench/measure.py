@@ -46,7 +46,7 @@ def drain(
     servers = [o.pid for o in (site.stack.postgres, site.stack.kafka)]
     with running(site, contestant) as run:
         before = [cpu_seconds(p) for p in servers]
-        site.wait_done(run, records if 'offset' in contestant.done or 'next' in contestant.done else len(due.rows))
+        site.wait_done(run, records if contestant.counts_broken else len(due.rows))
         used = [(cpu_seconds(run.ref.pid) - run.cpu_start), *(cpu_seconds(p) - b for p, b in zip(servers, before))]
         commits = site.commits(contestant)
         per_million = [u/records*1e6 for u in used]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import io, json, os, time
 from datetime import datetime, timezone
+from decimal import Decimal
 
 import orjson
 import pyarrow as pa
 
+from .rows import at
 from ...store.migrations import connect, ensure_partitions, migrate, transaction
-from ...store.writer import BAR_COLUMNS, merge_bars, refresh_averages, upsert_latest
+from ...store.writer import BAR_COLUMNS, TICKS, merge_bars, refresh_averages, upsert_latest
 
 # %% auto #0
 __all__ = ['BLOCK', 'parse', 'bars_of', 'store', 'main']
@@ -21,8 +23,6 @@ __all__ = ['BLOCK', 'parse', 'bars_of', 'store', 'main']
 BLOCK = 50_000 # records a transaction, at most
 _OFFSETS = 'CREATE TABLE IF NOT EXISTS plain_offsets (partition int PRIMARY KEY, next bigint NOT NULL); CREATE TABLE IF NOT EXISTS plain_refused (partition int, "offset" bigint, value bytea)'
 _COPY = '''COPY stock_prices (symbol, event_time, event_id, sequence, source, feed, price, volume, conditions, received_at) FROM STDIN'''
-
-def _at(ms): return datetime.fromtimestamp(ms/1000, timezone.utc).isoformat()
 
 def parse(messages) -> tuple[list[dict], list]: # the ticks, and the messages that are none
     "Record by record."
@@ -61,7 +61,7 @@ def store(conn, messages, days:set):
         ensure_partitions(conn, new)
         days |= new
     with transaction(conn) as cur:
-        lines = (f"{t['symbol']}\t{_at(t['event_time'])}\t{t['event_id']}\t{t['sequence']}\t{t['source']}\t{t['feed']}\t{t['price']}\t{t['volume']}\t{','.join(t['conditions']) or chr(92) + 'N'}\t{_at(t['received_at'])}" for t in good)
+        lines = (f"{t['symbol']}\t{at(t['event_time']).isoformat()}\t{t['event_id']}\t{t['sequence']}\t{t['source']}\t{t['feed']}\t{t['price']}\t{t['volume']}\t{','.join(t['conditions']) or chr(92) + 'N'}\t{at(t['received_at']).isoformat()}" for t in good)
         cur.copy_expert(_COPY, io.StringIO('\n'.join(lines)))
         if good:
             bars = bars_of(good)
@@ -74,8 +74,6 @@ def store(conn, messages, days:set):
         for p, n in ends.items(): cur.execute('INSERT INTO plain_offsets VALUES (%s, %s) ON CONFLICT (partition) DO UPDATE SET next = EXCLUDED.next', (p, n))
 
 def _latest(ticks):
-    from decimal import Decimal
-    from stock_pipeline.store.writer import TICKS
     money = {f.name for f in TICKS if pa.types.is_decimal(f.type)}
     return pa.Table.from_pylist([{k: Decimal(str(v)) if k in money and v is not None else ','.join(v) if k == 'conditions' else v for k, v in t.items() if k in TICKS.names} for t in ticks], TICKS)
 

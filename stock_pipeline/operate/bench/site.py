@@ -5,7 +5,7 @@
 # %% ../../../nbs/08_operate/35_bench/01_site.ipynb #cfa26d47
 from __future__ import annotations
 
-import io, json, sys, tempfile, threading, time
+import io, tempfile, threading, time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from fastcore.basics import patch
 
-from ...core.config import Settings, load_settings
+from ...core.config import load_settings
 from ...core.errors import StackError
 from ...ingest.topic import ensure_topic
 from .load import BAR_FIELDS, Expected, Plan, blocks, expect
@@ -111,6 +111,7 @@ class Contestant:
     bars: str = "SELECT symbol, minute, open, high, low, close, volume, count FROM bars_1m WHERE basis = 'trades'"
     prepare: Callable[[Site], None] = lambda site: None # once the database is empty
     words: str = '' # what it is
+    counts_broken: bool = True # whether `done` counts the broken records too
 
 @dataclass
 class Running:
