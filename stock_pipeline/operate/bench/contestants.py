@@ -27,6 +27,7 @@ def product() -> Contestant:
     "The stream job exactly as `up` starts it."
     def spec(site):
         s = site.settings
+        fetch_artifacts(s.stock_pipeline_cache, ['spark'])
         return next(o for o in pipeline_specs(s, connector_jars(s), java_home(s.stock_pipeline_cache)) if o.name == 'stream')
     def began(site):
         try: ms = json.loads((site.home/'run'/'stream.json').read_text()).get('began_ms')
