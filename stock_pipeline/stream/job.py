@@ -118,10 +118,11 @@ def start(self:StreamJob):
     if any(p not in ledger for p in partitions): # a database that knows less than the checkpoint (restored, or another): the ledger is the truth
         shutil.rmtree(self.checkpoint, ignore_errors=True)
     options = {'kafka.bootstrap.servers': s.kafka_bootstrap_servers, 'subscribe': s.topic, 'failOnDataLoss': 'true',
-        'startingOffsets': starting_offsets(ledger, partitions, s.topic), 'maxOffsetsPerTrigger': str(s.max_offsets_per_trigger)}
+        'startingOffsets': starting_offsets(ledger, partitions, s.topic), 'maxOffsetsPerTrigger': str(s.max_offsets_per_trigger),
+        'kafka.max.poll.records': '10000'} # after each poll Spark asks the broker for both ends of the partition: with Kafka's 500 records a poll that is a quarter of the reading
     self.began_ms = round(time.time()*1000)
     records = self.spark.readStream.format('kafka').options(**options).load().selectExpr('key', 'value', 'partition', 'offset', 'unix_millis(timestamp) AS timestamp')
-    if s.spark_master.startswith('local'): records = records.coalesce(self.spark.sparkContext.defaultParallelism) # more tasks than cores are only more transactions
+    if s.spark_master.startswith('local'): records = records.coalesce(max(1, self.spark.sparkContext.defaultParallelism//2)) # a task keeps two cores busy; more are only more transactions
     self.query = (records.mapInArrow(partition_writer(c), OUTCOME_DDL).writeStream.format('noop').option('checkpointLocation', str(self.checkpoint)).options(**PROGRESS)
         .trigger(processingTime=s.trigger_interval).queryName('ticks').start())
 
