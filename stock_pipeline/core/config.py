@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     kafka_topic: str = Field('stock-prices', pattern=r'^[a-zA-Z0-9._-]{1,200}$', description='Topic of the real feed; the simulated and the replayed feed get a suffix of their own.')
     spark_master: str = Field('local[2]', pattern=r'^(local(\[[\d*]+(,\d+)?\])?|spark://.+|k8s://.+|yarn)$', description='local[2], local[*], spark://host:7077 or k8s://https://host:443.')
     spark_trigger_interval: str = Field('', pattern=r'^(\d+ (milliseconds?|seconds?|minutes?))?$', description='Time between micro-batches, e.g. 5 seconds. Empty: 30 seconds for rest, 1 second for the stream.')
-    max_offsets_per_trigger: int = Field(100_000, ge=1, description='Most records in one micro-batch, so that a backlog is drained in steady bites.')
+    max_offsets_per_trigger: int = Field(400_000, ge=1, description='Most records in one micro-batch, so that a backlog is drained in steady bites.')
     checkpoint_dir: Path|None = Field(None, description='Folder of the Spark checkpoint; empty: inside STOCK_PIPELINE_HOME. /app/checkpoints inside the containers.')
     postgres_host: str = Field('localhost', description='PostgreSQL server of a service that you start yourself; `up` starts one of its own on this machine.')
     postgres_port: int = Field(5432, ge=1, le=65535, description='PostgreSQL port.')

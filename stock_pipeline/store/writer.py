@@ -9,6 +9,7 @@ import io, logging
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
 import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -234,13 +235,15 @@ def newest_by_symbol(
     ticks:pa.Table # schema TICKS
 ) -> list[dict]: # one a symbol, LATEST_COLUMNS; times epoch ms
     "The newest tick of each symbol, with the day's prices of its newest quote."
-    ticks = ticks.sort_by([('symbol', 'ascending'), ('event_time', 'ascending'), ('sequence', 'ascending')])
-    ticks = ticks.append_column('row', pa.array(range(len(ticks)), pa.int64()))
-    last = lambda t: dict(zip(*(c.to_pylist() for c in t.group_by('symbol').aggregate([('row', 'max')]).select(['symbol', 'row_max']).columns)))
-    quotes = last(ticks.filter(pc.equal(ticks['source'], 'rest')))
-    rows = lambda places: dict(zip(places, ticks.take(pa.array(list(places.values()), pa.int64())).to_pylist()))
+    order = np.lexsort((ticks['sequence'].to_numpy(), ticks['event_time'].to_numpy())) # oldest first
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    ranked = ticks.select(['symbol', 'source']).append_column('rank', pa.array(rank))
+    last = lambda t: dict(zip(*(c.to_pylist() for c in t.group_by('symbol').aggregate([('rank', 'max')]).select(['symbol', 'rank_max']).columns)))
+    quotes = last(ranked.filter(pc.equal(ranked['source'], 'rest')))
+    rows = lambda ranks: dict(zip(ranks, ticks.take(pa.array(order[list(ranks.values())], pa.int64())).to_pylist()))
     of_quote, out = rows(quotes), []
-    for symbol, t in sorted(rows(last(ticks)).items()):
+    for symbol, t in sorted(rows(last(ranked)).items()):
         q = of_quote.get(symbol, {})
         out.append({**t, **{c: q.get(c) for c in _QUOTE_PART}, 'quote_time': q.get('event_time')})
     return out

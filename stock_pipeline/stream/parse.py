@@ -156,7 +156,10 @@ def _conditions(column):
 _MIDDLE = ''.join(f',"{n}":null' for n in ('open', 'high', 'low', 'previous_close', 'change', 'percent_change')).encode() + b',"conditions":['
 _NUMBER, _MS = r'(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?', '[1-9][0-9]{11,12}'
 _bare = lambda name: _FIELDS[name]['pattern'].strip('^$')
-_LEFT = rf'^\{{"schema_version":{SCHEMA_VERSION},"event_id":"(?P<event_id>{_bare("event_id")})","symbol":"(?P<symbol>{_bare("symbol")})","price":(?P<price>{_NUMBER}),"event_time":(?P<event_time>{_MS}),"source":"websocket","feed":"FEED","volume":(?P<volume>{_NUMBER}|null)$'
+_HEAD = f'{{"schema_version":{SCHEMA_VERSION},"event_id":"'.encode()
+_ID = len(_HEAD), len(_HEAD) + 32 # where the id stands
+_REST = _ID[1], _ID[1] + 256 # longer than anything that `_LEFT` matches; a slice without an end overflows in pyarrow
+_LEFT = rf'^","symbol":"(?P<symbol>{_bare("symbol")})","price":(?P<price>{_NUMBER}),"event_time":(?P<event_time>{_MS}),"source":"websocket","feed":"FEED","volume":(?P<volume>{_NUMBER}|null)$'
 _RIGHT = rf'^(?P<conditions>[A-Za-z0-9 _.,"-]*)\],"received_at":(?P<received_at>{_MS}),"sequence":(?P<sequence>0|[1-9][0-9]{{0,17}})\}}$'
 _CODE = _FIELDS['conditions']['items']['pattern'].strip('^$')
 _CODES = re.compile(rf'"{_CODE}"(?:,"{_CODE}"){{0,{_FIELDS["conditions"]["maxItems"] - 1}}}|')
@@ -169,6 +172,14 @@ def _codes(column):
     spread = lambda found, tp: pa.array(found, tp).take(coded.indices)
     return spread([w or None for w in plain], pa.string()), spread([sets_price(w.split(',')) for w in plain], pa.bool_()), spread([bool(_CODES.fullmatch(w)) for w in words], pa.bool_())
 
+def _facts(left, right, feed):
+    "The texts of the fields, one row for each record that is whole; and True for those."
+    ids = pc.binary_slice(left, *_ID)
+    parts = pc.extract_regex(pc.binary_slice(left, *_REST), _LEFT.replace('FEED', re.escape(feed))), pc.extract_regex(right, _RIGHT)
+    found = _both([pc.equal(pc.binary_slice(left, 0, len(_HEAD)), _HEAD), pc.match_substring_regex(ids, _FIELDS['event_id']['pattern']), *(p.is_valid() for p in parts)])
+    text = {f.name: p.filter(found).field(f.name).cast(pa.string()) for p in parts for f in p.type}
+    return text | dict(event_id=ids.filter(found).cast(pa.string())), found
+
 def parse_trades(
     values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
@@ -178,10 +189,7 @@ def parse_trades(
     parts = pc.split_pattern(values, _MIDDLE, max_splits=1)
     rows = np.flatnonzero(pc.fill_null(pc.equal(pc.list_value_length(parts), 2), False))
     halves = parts.take(pa.array(rows))
-    left = pc.extract_regex(pc.list_element(halves, 0), _LEFT.replace('FEED', re.escape(feed)))
-    right = pc.extract_regex(pc.list_element(halves, 1), _RIGHT)
-    found = pc.and_(left.is_valid(), right.is_valid())
-    text = {f.name: a.filter(found).field(f.name).cast(pa.string()) for a in (left, right) for f in a.type}
+    text, found = _facts(pc.list_element(halves, 0), pc.list_element(halves, 1), feed)
     joined, sets, ok = _codes(text['conditions'])
     number = lambda name, tp: text[name].cast(tp)
     volume = pc.if_else(pc.equal(text['volume'], 'null'), pa.scalar(None, pa.string()), text['volume'])
