@@ -22,16 +22,20 @@ def machine_seconds() -> float: # s, of all cores together
 
 class CpuMeter:
     "What each part uses from now on."
-    def __init__(self, parts:dict[str, list[int]]): # name → numbers of processes
-        self.parts = parts
+    def __init__(self,
+        parts:dict[str, list[int]], # name → numbers of processes
+        own:str='bench', # name of this process
+    ):
+        self.parts, self.own = parts, own
         self.begin()
 
-    def _used(self): return {name: sum(map(cpu_seconds, pids)) for name, pids in self.parts.items()} | {'machine': machine_seconds()}
+    def _used(self): return {name: sum(map(cpu_seconds, pids)) for name, pids in self.parts.items()} | {self.own: time.process_time(), 'machine': machine_seconds()}
 
     def begin(self): self._at, self._before = time.monotonic(), self._used()
 
     def seconds(self) -> dict[str, float]: # name → s since `begin`
-        return {name: s - self._before[name] for name, s in self._used().items()}
+        found = {name: s - self._before[name] for name, s in self._used().items()}
+        return found | {'others': max(0., 2*found['machine'] - sum(found.values()))}
 
     def cores(self) -> dict[str, float]: # name → share of one core, in the mean since `begin`
         took = time.monotonic() - self._at

@@ -40,9 +40,9 @@ def at_rate(
     pacer.ready(int(rate*(warm + seconds)) + 2) # now, not between two clocks
     with running(site, contestant) as run:
         pace(client, s.topic, rate, warm, pacer)
-        meter = CpuMeter({'job': [run.ref.pid], 'postgres': [site.stack.postgres.pid], 'kafka': [site.stack.kafka.pid]})
+        meter = CpuMeter({'job': [run.ref.pid], 'postgres': [site.stack.postgres.pid], 'kafka': [site.stack.kafka.pid]}, 'loader')
         sent = pace(client, s.topic, rate, seconds, pacer)
-        cores, t0 = meter.cores() | {'loader': sent.cores}, time.monotonic()
+        cores, t0 = meter.cores(), time.monotonic()
         behind = len(pacer.sent) - int(site.sql(contestant.done)[0][0] or 0)
         site.wait_done(run, len(pacer.sent))
         return dict(symbols=symbols, rate=rate, sent_per_s=round(sent.rate), behind=behind, caught_up_s=round(time.monotonic() - t0, 1), **_stored(site, contestant, sent),
@@ -66,7 +66,7 @@ def limit(
     cores = cores or os.cpu_count()
     if row['sent_per_s'] < ENOUGH*row['rate']: return f"the load generator: {row['sent_per_s']:,} a second"
     if row['stored_per_s'] >= ENOUGH*row['sent_per_s']: return ''
-    most = max((k for k in row['cores'] if k != 'machine'), key=row['cores'].get)
+    most = max((k for k in row['cores'] if k != 'machine'), key=row['cores'].get) # `others`, if somebody else works too
     if row['cores']['machine'] >= FULL*cores: return f"all {cores} cores are busy, {most} with {row['cores'][most]:.2f}"
     return f"waiting: {row['cores']['machine']:.2f} of {cores} cores are busy"
 
@@ -99,7 +99,7 @@ def curve_table(
 ) -> Table:
     "The result as a table."
     t = Table(box=None, header_style='bold', pad_edge=False)
-    parts = 'job', 'postgres', 'kafka', 'loader', 'machine'
+    parts = 'job', 'postgres', 'kafka', 'loader', 'others', 'machine'
     for c in ('symbols', 'ticks/s', 'sent/s', 'stored/s', 'p50 ms', 'p99 ms', *parts, 'checked', 'limit'): t.add_column(c, justify='left' if c in ('checked', 'limit') else 'right')
     for r in rows:
         checked = 'all right' if not r['wrong_rows'] and not r['wrong_bars'] else f"{r['wrong_rows']:,} rows, {r['wrong_bars']:,} bars wrong"
