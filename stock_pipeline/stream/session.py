@@ -28,6 +28,7 @@ def spark_conf(
         'spark.speculation': 'false', 'spark.sql.streaming.stopTimeout': '20s', 'spark.log.level': 'ERROR', 'spark.ui.showConsoleProgress': 'false', 'spark.sql.streaming.metricsEnabled': 'false',
         'spark.sql.streaming.checkpoint.fileChecksum.enabled': 'false'}
     if settings.spark_master.startswith('local'): conf |= {'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1'}
+    else: conf |= {'spark.executor.defaultJavaOptions': JVM_OPTIONS} # before the user's own extraJavaOptions, so that those win
     if jars and settings.spark_master.startswith('local'): conf['spark.driver.extraClassPath'] = jars.replace(',', os.pathsep) # no copies
     elif jars: conf['spark.jars'] = jars
     return conf
@@ -44,11 +45,14 @@ def make_session(settings:Settings, jars:str=''):
     if not jars and not _connector_bundled(): builder = builder.config('spark.jars.packages', CONNECTOR).config('spark.jars.excludes', 'com.google.code.findbugs:jsr305,org.scala-lang.modules:scala-parallel-collections_2.13')
     return builder.getOrCreate()
 
-def warm_up(spark, cores:int=2):
+def warm_up(spark,
+    cores:int|None=None, # default: all that Spark has by now
+):
     "Start the Python workers and import what they need, before the first tick is due."
     def load(batches):
         import stock_pipeline.stream.sink
         yield from batches
+    cores = cores or spark.sparkContext.defaultParallelism
     spark.range(0, cores, 1, cores).mapInArrow(load, 'id long').count()
 
 def _connector_bundled():

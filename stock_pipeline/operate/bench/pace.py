@@ -5,29 +5,21 @@
 # %% ../../../nbs/08_operate/35_bench/02_pace.ipynb #116c980a
 from __future__ import annotations
 
-import random, time
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from .load import Expected, minute_bars
+from .load import Expected, Plan, columns, encoded, minute_bars
 
 # %% auto #0
-__all__ = ['STEP', 'Paced', 'Pacer', 'pace']
+__all__ = ['MADE', 'STEP', 'MOST', 'Pacer', 'Paced', 'pace']
 
 # %% ../../../nbs/08_operate/35_bench/02_pace.ipynb #82d839dd
-STEP = .005 # s
-_VALUE = ('{"schema_version":1,"event_id":"%s","symbol":"%s","price":%d.%04d,"event_time":%d,"source":"websocket","feed":"%s","volume":%d,"open":null,"high":null,"low":null,'
-    '"previous_close":null,"change":null,"percent_change":null,"conditions":[],"received_at":%d,"sequence":%d}')
-
-@dataclass
-class Paced:
-    "What was sent."
-    due: Expected
-    began_ms: int # epoch ms
-    seconds: float
-    rate: float # ticks a second that were reached
+MADE = 20_000 # ticks that are made ready at once
+_STAMP = b'@' # stands for the moment of sending; no other part of a record holds it
 
 class Pacer:
     "Ticks of a simulated market, one after the other."
@@ -37,31 +29,63 @@ class Pacer:
         feed:str='simulated',
         sequence:int=0, # of the first tick
     ):
-        self._rng, self.feed, self.sequence = random.Random(seed), feed, sequence
-        self.names, self.prices = [f'B{n:03d}' for n in range(symbols)], [self._rng.randint(100_000, 5_000_000) for _ in range(symbols)]
-        self.sent = [] # symbol, event_time, event_id, sequence, price, volume, received_at
+        self._plan, self._next, self._facts, self._waiting = Plan(symbols=symbols, seed=seed, feed=feed), sequence, [], deque()
+        self.sent = [] # epoch ms, one a tick
 
-    def tick(self,
-        ms:int, # now, epoch ms
-    ) -> tuple[bytes, bytes]: # key and value
-        "The next one."
-        r = self._rng
-        n = int(r.random()*len(self.names))
-        price = self.prices[n] = max(10_000, self.prices[n] + int(r.random()*401) - 200)
-        fact = (self.names[n], ms, f'{r.getrandbits(128):032x}', self.sequence, price, 1 + int(r.random()*900), ms)
-        self.sequence += 1
-        self.sent.append(fact)
-        return fact[0].encode(), (_VALUE % (fact[2], fact[0], price//10_000, price % 10_000, ms, self.feed, fact[5], ms, fact[3])).encode()
+    def ready(self,
+        ticks:int, # how many are wanted
+    ):
+        "Make the next ticks ready, except for the moment of sending."
+        while len(self._waiting) < ticks:
+            facts = columns(self._plan, self._next, self._next + MADE)
+            for name in ('event_time', 'received_at'): facts = _with(facts, name, pa.array([_STAMP.decode()]*MADE))
+            self._facts.append(facts)
+            self._waiting.extend(zip([o.encode() for o in facts['symbol'].to_pylist()], encoded(facts, self._plan.feed)))
+            self._next += MADE
 
-    def expected(self) -> Expected:
-        "What the ticks so far must become."
-        names = 'symbol', 'event_time', 'event_id', 'sequence', 'price', 'volume', 'received_at'
-        cols = dict(zip(names, zip(*self.sent)))
-        text = dict(price=[f'{p//10_000}.{p % 10_000:04d}' for p in cols['price']], volume=list(map(str, cols['volume'])))
-        rows = pa.table({k: text.get(k) or list(v) for k, v in cols.items()})
-        return Expected(rows, 0, minute_bars(rows))
+def _with(table, name, values): return table.set_column(table.column_names.index(name), name, values)
 
 # %% ../../../nbs/08_operate/35_bench/02_pace.ipynb #2ac1fd53
+from fastcore.basics import patch
+
+# %% ../../../nbs/08_operate/35_bench/02_pace.ipynb #e2640ab5
+@patch
+def take(self:Pacer,
+    ticks:int,
+    ms:int, # now, epoch ms
+) -> Iterator[tuple[bytes, bytes]]: # key and value
+    "The next ticks, stamped."
+    self.ready(ticks)
+    stamp = str(ms).encode()
+    self.sent += [ms]*ticks
+    for _ in range(ticks):
+        key, value = self._waiting.popleft()
+        yield key, value.replace(_STAMP, stamp)
+
+@patch
+def expected(self:Pacer) -> Expected:
+    "What the ticks so far must become."
+    at = pa.array(self.sent, pa.int64())
+    rows = pa.concat_tables(self._facts).slice(0, len(at))
+    for name in ('event_time', 'received_at'): rows = _with(rows, name, at)
+    return Expected(rows, 0, minute_bars(rows))
+
+# %% ../../../nbs/08_operate/35_bench/02_pace.ipynb #4620c2c9
+STEP, MOST = .005, 500 # s; ticks that share a stamp
+
+@dataclass
+class Paced:
+    "What was sent."
+    pacer: Pacer
+    began_ms: int # epoch ms
+    seconds: float
+    rate: float # ticks a second that were reached
+    cores: float # of this process
+
+    @property
+    def due(self) -> Expected: return self.pacer.expected() # of all that the pacer has sent so far
+
+# %% ../../../nbs/08_operate/35_bench/02_pace.ipynb #e8ce4312
 def pace(
     client, # from `loader`
     topic:str,
@@ -71,15 +95,15 @@ def pace(
     on_second:Callable[[int], None]=lambda n: None, # told the seconds so far
 ) -> Paced:
     "Send for a while; blocks."
-    began, t0, n, told = time.time(), time.perf_counter(), 0, 0
+    pacer.ready(int(rate*seconds) + 1)
+    began, cpu, t0, n, told = time.time(), time.process_time(), time.perf_counter(), 0, 0
     while (now := time.perf_counter() - t0) < seconds:
-        for _ in range(int(now*rate) - n):
-            key, value = pacer.tick(round(time.time()*1000))
-            client.produce(topic, value, key)
-            n += 1
+        due = min(int(now*rate) - n, MOST)
+        for key, value in pacer.take(due, round(time.time()*1000)): client.produce(topic, value, key)
+        n += due
         client.poll(0)
         if now > told + 1: told += 1; on_second(told)
-        time.sleep(max(0, STEP - (time.perf_counter() - t0 - now)))
+        if due < MOST: time.sleep(max(0, STEP - (time.perf_counter() - t0 - now)))
     took = time.perf_counter() - t0
     client.flush()
-    return Paced(pacer.expected(), int(began*1000), took, n/took)
+    return Paced(pacer, int(began*1000), took, n/took, (time.process_time() - cpu)/took)
