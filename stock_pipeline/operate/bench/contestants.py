@@ -117,7 +117,8 @@ def peer(name:str) -> Contestant: # of PEERS
         fetch_artifacts(cache, groups := ['flink', 'bench'])
         return dict(jars=[str(o) for g in groups for o in jar_paths(cache, g)])
     def env(site):
-        java = {'JAVA_HOME': str(java_home(site.settings.stock_pipeline_cache)), 'FLINK_LOG_DIR': str(site.home/'logs'), 'TZ': 'UTC'} # JDBC writes times in the zone of the process
+        java = {'JAVA_HOME': str(java_home(site.settings.stock_pipeline_cache)), 'FLINK_LOG_DIR': str(site.home/'logs'), 'TZ': 'UTC', # JDBC writes times in the zone of the process
+            'JVM_ARGS': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'} # on few cores the other compiler takes more than it gives
         return {'PYTHONPATH': root, **(java if module == 'peer_flink' else {})}
     argv = lambda site: [peer_python(name, site.settings.stock_pipeline_cache), '-m', f'stock_pipeline.operate.bench.{module}']
     root = str(Path(find_spec('stock_pipeline').origin).parents[1])

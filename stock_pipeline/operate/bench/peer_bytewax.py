@@ -5,13 +5,12 @@
 # %% ../../../nbs/08_operate/35_bench/06_bytewax.ipynb #c40c42bb
 from __future__ import annotations
 
-import io, json, os, socket, time
-from multiprocessing import get_context
+import io, json, os, time
 
 from .rows import COPY, REPLACE, amend, at, is_tick, line
 
 # %% auto #0
-__all__ = ['work', 'main']
+__all__ = ['main']
 
 # %% ../../../nbs/08_operate/35_bench/06_bytewax.ipynb #6a125981
 def _sinks(dsn):
@@ -30,8 +29,8 @@ def _sinks(dsn):
     return rows, bars
 
 # %% ../../../nbs/08_operate/35_bench/06_bytewax.ipynb #8f50e8ab
-def work(dsn:dict, servers:str, topic:str, addresses:list[str], number:int=0):
-    "One process of the cluster."
+def main(dsn:dict, servers:str, topic:str, mark:str):
+    "Run until ended."
     import bytewax.operators as op
     import orjson
     from bytewax.connectors.kafka import KafkaSource
@@ -51,20 +50,7 @@ def work(dsn:dict, servers:str, topic:str, addresses:list[str], number:int=0):
     ticks = op.flat_map_batch('parse', op.input('topic', flow, KafkaSource([servers], [topic], batch_size=10_000)), parse)
     op.output('rows', ticks, rows)
     op.output('bars', op.stateful_batch('amend', op.key_on('symbol', ticks, lambda t: t['symbol']), Bars), bars)
-    cli_main(flow, process_id=number if addresses else None, addresses=addresses or None)
-
-# %% ../../../nbs/08_operate/35_bench/06_bytewax.ipynb #9bf57694
-def main(dsn:dict, servers:str, topic:str, mark:str, workers:int=1):
-    "Run until ended."
-    addresses, spawn = [f'127.0.0.1:{_free_port()}' for _ in range(workers) if workers > 1], get_context('spawn')
-    others = [spawn.Process(target=work, args=(dsn, servers, topic, addresses, n), daemon=True) for n in range(1, workers)]
-    for o in others: o.start()
     with open(mark, 'w') as f: f.write(str(time.time()))
-    work(dsn, servers, topic, addresses)
-
-def _free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    cli_main(flow)
 
 if __name__ == '__main__' and 'BENCH' in os.environ: main(**json.loads(os.environ['BENCH']))
