@@ -20,7 +20,8 @@ from ..pipeline import connector_jars, pipeline_specs
 from ..service import ServiceSpec
 
 # %% auto #0
-__all__ = ['OWN_BARS', 'INSERTED', 'PEERS', 'product', 'by_script', 'plain', 'own_tables', 'tutorial', 'peer_python', 'peer']
+__all__ = ['OWN_BARS', 'INSERTED', 'BOTH', 'PEERS', 'product', 'by_script', 'plain', 'own_tables', 'tutorial', 'peer_python',
+           'peer']
 
 # %% ../../../nbs/08_operate/35_bench/10_contestants.ipynb #543cd51c
 def product() -> Contestant:
@@ -69,6 +70,7 @@ def own_tables(site:Site):
     site.sql(TABLES)
 
 INSERTED = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'ticks'"
+BOTH = f'SELECT least(({INSERTED}), (SELECT sum(count) FROM bars))' # a peer's bars may come after its rows
 
 def tutorial(
     trigger:str='', # e.g. '1 second'; empty: one batch after the other
@@ -86,7 +88,8 @@ def tutorial(
 # %% ../../../nbs/08_operate/35_bench/10_contestants.ipynb #eb0fc3cd
 PEERS = {'Bytewax': ('peer_bytewax', ('bytewax[kafka]==0.21.1', 'orjson', 'psycopg2-binary')),
     'Quix Streams': ('peer_quix', ('quixstreams==3.28.1', 'psycopg2-binary')),
-    'Pathway': ('peer_pathway', ('pathway==0.33.0',))} # name → module here, packages
+    'Pathway': ('peer_pathway', ('pathway==0.33.0',)),
+    'Flink': ('peer_flink', ('apache-flink==2.3.0', '--no-binary=apache-flink-libraries,crcmod,dill,docopt,hdfs'))} # name → module here, packages
 
 def peer_python(
     name:str, # of PEERS
@@ -103,15 +106,22 @@ def peer_python(
     (folder/'done').touch()
     return python
 
+# %% ../../../nbs/08_operate/35_bench/10_contestants.ipynb #3ac8afed
 def peer(name:str) -> Contestant: # of PEERS
     "A peer on this machine."
     module = PEERS[name][0]
     def more(site):
-        if module != 'peer_quix': return {}
-        state = site.home/'quix-state'
+        cache, state = site.settings.stock_pipeline_cache, site.home/'quix-state'
         shutil.rmtree(state, ignore_errors=True)
-        return dict(state=str(state))
+        if module == 'peer_quix': return dict(state=str(state))
+        if module != 'peer_flink': return {}
+        fetch_artifacts(cache, groups := ['flink', 'bench'])
+        return dict(jars=[str(o) for g in groups for o in jar_paths(cache, g)])
+    def env(site):
+        java = {'JAVA_HOME': str(java_home(site.settings.stock_pipeline_cache)), 'FLINK_LOG_DIR': str(site.home/'logs'), 'TZ': 'UTC', # JDBC writes times in the zone of the process
+            'JVM_ARGS': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'} # on few cores the other compiler takes more than it gives
+        return {'PYTHONPATH': root, **(java if module == 'peer_flink' else {})}
     argv = lambda site: [peer_python(name, site.settings.stock_pipeline_cache), '-m', f'stock_pipeline.operate.bench.{module}']
     root = str(Path(find_spec('stock_pipeline').origin).parents[1])
     def prepare(site): site.sql(peer_pathway.TABLES if name == 'Pathway' else TABLES)
-    return by_script(name, argv, INSERTED, lambda site: {'PYTHONPATH': root}, f'{PEERS[name][1][0]}: rows and bars', more, rows='ticks', bars=OWN_BARS, counts_broken=False, prepare=prepare)
+    return by_script(name, argv, BOTH, env, f'{PEERS[name][1][0]}: rows and bars', more, rows='ticks', bars=OWN_BARS, counts_broken=False, prepare=prepare)

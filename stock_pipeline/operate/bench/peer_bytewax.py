@@ -6,53 +6,50 @@
 from __future__ import annotations
 
 import io, json, os, time
-from datetime import datetime, timedelta, timezone
 
-from .rows import COPY, UPSERT, at, fold, is_tick, line
+from .rows import COPY, REPLACE, amend, at, is_tick, line
 
 # %% auto #0
 __all__ = ['main']
 
 # %% ../../../nbs/08_operate/35_bench/06_bytewax.ipynb #6a125981
+def _sinks(dsn):
+    import psycopg2
+    from bytewax.outputs import DynamicSink, StatelessSinkPartition
+    from psycopg2.extras import execute_values
+    class Part(StatelessSinkPartition):
+        def __init__(self, put): self.conn, self.put = psycopg2.connect(**dsn), put
+        def write_batch(self, items):
+            with self.conn, self.conn.cursor() as cur: self.put(cur, items)
+    class Into(DynamicSink):
+        def __init__(self, put): self.put = put
+        def build(self, step_id, worker_index, worker_count): return Part(self.put)
+    rows = Into(lambda cur, ticks: cur.copy_expert(COPY, io.StringIO('\n'.join(map(line, ticks)))))
+    bars = Into(lambda cur, items: execute_values(cur, REPLACE, {(symbol, minute): (symbol, at(minute), *bar) for symbol, (minute, bar) in items}.values(), page_size=1000))
+    return rows, bars
+
+# %% ../../../nbs/08_operate/35_bench/06_bytewax.ipynb #8f50e8ab
 def main(dsn:dict, servers:str, topic:str, mark:str):
     "Run until ended."
     import bytewax.operators as op
-    import orjson, psycopg2
+    import orjson
     from bytewax.connectors.kafka import KafkaSource
     from bytewax.dataflow import Dataflow
-    from bytewax.operators import windowing as win
-    from bytewax.outputs import DynamicSink, StatelessSinkPartition
     from bytewax.run import cli_main
-    from psycopg2.extras import execute_values
-
-    class Rows(StatelessSinkPartition):
-        def __init__(self): self.conn = psycopg2.connect(**dsn)
-        def write_batch(self, items):
-            with self.conn, self.conn.cursor() as cur: cur.copy_expert(COPY, io.StringIO('\n'.join(map(line, items))))
-
-    class Bars(StatelessSinkPartition):
-        def __init__(self): self.conn = psycopg2.connect(**dsn)
-        def write_batch(self, items):
-            with self.conn, self.conn.cursor() as cur: execute_values(cur, UPSERT, items, page_size=1000)
-
-    class Into(DynamicSink):
-        def __init__(self, kind): self.kind = kind
-        def build(self, step_id, worker_index, worker_count): return self.kind()
-
     def parse(messages):
         for m in messages:
             try: t = orjson.loads(m.value)
             except ValueError: continue
             if is_tick(t): yield t
-
-    start, minute = datetime(2020, 1, 1, tzinfo=timezone.utc), timedelta(minutes=1)
+    class Bars(op.StatefulBatchLogic):
+        def __init__(self, bars): self.bars = bars or {}
+        def on_batch(self, ticks): return [(m, bar.copy()) for m, bar in amend(self.bars, ticks).items()], self.RETAIN
+        def snapshot(self): return {m: bar.copy() for m, bar in self.bars.items()}
+    rows, bars = _sinks(dsn)
     flow = Dataflow('ticks')
     ticks = op.flat_map_batch('parse', op.input('topic', flow, KafkaSource([servers], [topic], batch_size=10_000)), parse)
-    op.output('rows', ticks, Into(Rows))
-    clock = win.EventClock(lambda t: at(t['event_time']), wait_for_system_duration=timedelta(seconds=2))
-    bars = win.fold_window('bars', op.key_on('symbol', ticks, lambda t: t['symbol']), clock, win.TumblingWindower(length=minute, align_to=start), lambda: None, fold, lambda a, b: a or b)
-    done = op.map('bar', bars.down, lambda kv: (kv[0], start + kv[1][0]*minute, *kv[1][1]))
-    op.output('upsert', done, Into(Bars))
+    op.output('rows', ticks, rows)
+    op.output('bars', op.stateful_batch('amend', op.key_on('symbol', ticks, lambda t: t['symbol']), Bars), bars)
     with open(mark, 'w') as f: f.write(str(time.time()))
     cli_main(flow)
 

@@ -20,17 +20,8 @@ TABLES = '''CREATE TABLE ticks (symbol text NOT NULL, event_time timestamptz NOT
 def main(dsn:dict, servers:str, topic:str, mark:str):
     "Run until ended."
     import pathway as pw
-    class Tick(pw.Schema):
-        event_id: str
-        symbol: str
-        price: float
-        event_time: int
-        source: str
-        feed: str
-        volume: float
-        received_at: int
-        sequence: int
-    raw = pw.io.kafka.read({'bootstrap.servers': servers, 'group.id': 'pathway', 'auto.offset.reset': 'earliest'}, topic=topic, format='json', schema=Tick, autocommit_duration_ms=100)
+    tick = pw.schema_from_types(event_id=str, symbol=str, price=float, event_time=int, source=str, feed=str, volume=float, received_at=int, sequence=int)
+    raw = pw.io.kafka.read({'bootstrap.servers': servers, 'group.id': f'pathway-{time.time_ns()}', 'auto.offset.reset': 'earliest'}, topic=topic, format='json', schema=tick, autocommit_duration_ms=100)
     good = raw.filter((pw.this.price > 0) & (pw.this.price < 1e9)).with_columns(key=(pw.this.event_time - EPOCH_MS)*STEP + pw.this.sequence, minute=pw.this.event_time//60_000*60_000)
     at = lambda column: column.dt.utc_from_timestamp(unit='ms')
     rows = good.select(pw.this.symbol, pw.this.event_id, pw.this.sequence, pw.this.source, pw.this.feed, pw.this.price, pw.this.volume, event_time=at(pw.this.event_time), received_at=at(pw.this.received_at))

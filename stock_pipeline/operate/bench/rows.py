@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import lru_cache
 
 # %% auto #0
-__all__ = ['TABLES', 'COPY', 'UPSERT', 'EPOCH_MS', 'STEP', 'at', 'line', 'is_tick', 'key_of', 'fold']
+__all__ = ['TABLES', 'COPY', 'UPSERT', 'REPLACE', 'EPOCH_MS', 'STEP', 'at', 'moment', 'line', 'is_tick', 'key_of', 'fold',
+           'amend']
 
 # %% ../../../nbs/08_operate/35_bench/03_rows.ipynb #74848f79
 TABLES = '''CREATE TABLE ticks (symbol text NOT NULL, event_time timestamptz NOT NULL, event_id uuid NOT NULL, sequence bigint NOT NULL, source text NOT NULL, feed text NOT NULL,
@@ -19,19 +21,28 @@ COPY = 'COPY ticks (symbol, event_time, event_id, sequence, source, feed, price,
 UPSERT = '''INSERT INTO bars AS b (symbol, minute, open, high, low, close, volume, count, open_key, close_key) VALUES %s ON CONFLICT (symbol, minute) DO UPDATE SET
     open = CASE WHEN EXCLUDED.open_key < b.open_key THEN EXCLUDED.open ELSE b.open END, close = CASE WHEN EXCLUDED.close_key > b.close_key THEN EXCLUDED.close ELSE b.close END,
     open_key = least(b.open_key, EXCLUDED.open_key), close_key = greatest(b.close_key, EXCLUDED.close_key),
-    high = greatest(b.high, EXCLUDED.high), low = least(b.low, EXCLUDED.low), volume = b.volume + EXCLUDED.volume, count = b.count + EXCLUDED.count''' # for `execute_values`
+    high = greatest(b.high, EXCLUDED.high), low = least(b.low, EXCLUDED.low), volume = b.volume + EXCLUDED.volume, count = b.count + EXCLUDED.count''' # of parts of bars, for `execute_values`
+_BAR = 'open', 'high', 'low', 'close', 'volume', 'count', 'open_key', 'close_key'
+REPLACE = f"INSERT INTO bars (symbol, minute, {', '.join(_BAR)}) VALUES %s ON CONFLICT (symbol, minute) DO UPDATE SET {', '.join(f'{o} = EXCLUDED.{o}' for o in _BAR)}" # of whole bars
 
 # %% ../../../nbs/08_operate/35_bench/03_rows.ipynb #9e2e2f8b
 def at(ms:int) -> datetime: return datetime.fromtimestamp(ms/1000, timezone.utc)
 
+@lru_cache(4096)
+def _second(s:int): return at(s*1000).isoformat()[:19] # a datetime a tick would cost more than parsing it
+
+def moment(ms:int) -> str: # for PostgreSQL
+    return f'{_second(ms//1000)}.{ms % 1000:03d}+00'
+
 def line(t:dict) -> str: # for COPY
     "A row of `ticks`."
-    return f"{t['symbol']}\t{at(t['event_time']).isoformat()}\t{t['event_id']}\t{t['sequence']}\t{t['source']}\t{t['feed']}\t{t['price']}\t{t['volume']}\t{at(t['received_at']).isoformat()}"
+    return f"{t['symbol']}\t{moment(t['event_time'])}\t{t['event_id']}\t{t['sequence']}\t{t['source']}\t{t['feed']}\t{t['price']}\t{t['volume']}\t{moment(t['received_at'])}"
 
 def is_tick(t) -> bool:
     "As much checking as such programs do."
     return type(t) is dict and type(t.get('price')) in (int, float) and 0 < t['price'] < 1e9
 
+# %% ../../../nbs/08_operate/35_bench/03_rows.ipynb #3ad46fe4
 EPOCH_MS, STEP = 1_700_000_000_000, 10_000_000 # so that time and sequence fit into one bigint
 
 def key_of(t:dict) -> int: return (t['event_time'] - EPOCH_MS)*STEP + t['sequence'] # orders ticks by event time, then sequence
@@ -50,3 +61,17 @@ def fold(
     bar[4] += t['volume']
     bar[5] += 1
     return bar
+
+# %% ../../../nbs/08_operate/35_bench/03_rows.ipynb #1d018b39
+def amend(
+    bars:dict[int, list], # of one symbol: minute (epoch ms) → bar; amended in place
+    ticks:list[dict], # of that symbol
+    keep:int=3, # minutes that may still change
+) -> dict[int, list]: # the bars with a tick in them
+    "Add ticks to the bars of a symbol, and forget the old ones."
+    touched = {}
+    for t in ticks:
+        minute = t['event_time']//60_000*60_000
+        touched[minute] = bars[minute] = fold(bars.get(minute), t)
+    for old in sorted(bars)[:-keep]: del bars[old]
+    return touched
