@@ -1,0 +1,90 @@
+-- Sums over bars: an hour of a symbol for statistics over days, and all there is of a symbol for the page that says how much is
+-- stored. Both would have to read bars by the ten thousand, every few seconds. The statement that changes bars changes these rows
+-- too, so they are as true as the bars are. Who writes bars of a symbol holds the symbol's lock until the commit (`lock_symbols`),
+-- so nobody waits for one of these rows.
+CREATE TABLE bars_1h (
+    symbol      text         NOT NULL,
+    basis       text         NOT NULL,
+    hour        timestamptz  NOT NULL,         -- its start, UTC
+    bars        integer      NOT NULL CHECK (bars BETWEEN 1 AND 60),
+    high        numeric(18,6),
+    low         numeric(18,6),
+    volume      numeric      NOT NULL,
+    count       bigint       NOT NULL,         -- ticks
+    sum_price   numeric      NOT NULL,
+    sum_price2  numeric      NOT NULL,
+    sum_pv      numeric      NOT NULL,
+    PRIMARY KEY (symbol, basis, hour)
+) WITH (fillfactor = 80);                      -- rows of the hour at hand change with each micro-batch: a new version finds room on its page
+
+CREATE TABLE bar_totals (
+    symbol  text         NOT NULL,
+    basis   text         NOT NULL,
+    ticks   bigint       NOT NULL,
+    bars    bigint       NOT NULL,
+    first   timestamptz  NOT NULL,             -- first minute
+    last    timestamptz  NOT NULL,
+    PRIMARY KEY (symbol, basis)
+) WITH (fillfactor = 50);
+
+CREATE FUNCTION hour_of(minute timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT date_bin('1 hour', minute, '2000-01-01 00:00+00') $$; -- in UTC, whatever the session's zone
+
+CREATE FUNCTION sum_new_bars() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO bars_1h AS h SELECT symbol, basis, hour_of(minute), count(*), max(high), min(low), sum(volume), sum(count), sum(sum_price), sum(sum_price2), sum(sum_pv)
+        FROM changed GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (symbol, basis, hour) DO UPDATE SET bars = h.bars + EXCLUDED.bars, high = greatest(h.high, EXCLUDED.high), low = least(h.low, EXCLUDED.low),
+        volume = h.volume + EXCLUDED.volume, count = h.count + EXCLUDED.count, sum_price = h.sum_price + EXCLUDED.sum_price,
+        sum_price2 = h.sum_price2 + EXCLUDED.sum_price2, sum_pv = h.sum_pv + EXCLUDED.sum_pv;
+    INSERT INTO bar_totals AS t SELECT symbol, basis, sum(count), count(*), min(minute), max(minute) FROM changed GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (symbol, basis) DO UPDATE SET ticks = t.ticks + EXCLUDED.ticks, bars = t.bars + EXCLUDED.bars,
+        first = least(t.first, EXCLUDED.first), last = greatest(t.last, EXCLUDED.last);
+    RETURN NULL;
+END $$;
+
+-- Sums of one hour from its bars, and of a symbol from its hours: where bars were taken away or got narrower, which only `verify` does.
+CREATE FUNCTION sum_hour_again(of_symbol text, of_basis text, at timestamptz) RETURNS void LANGUAGE sql AS $$
+    DELETE FROM bars_1h WHERE symbol = of_symbol AND basis = of_basis AND hour = at;
+    INSERT INTO bars_1h SELECT symbol, basis, at, count(*), max(high), min(low), sum(volume), sum(count), sum(sum_price), sum(sum_price2), sum(sum_pv)
+        FROM bars_1m WHERE symbol = of_symbol AND basis = of_basis AND minute >= at AND minute < at + interval '1 hour' GROUP BY 1, 2 $$;
+
+CREATE FUNCTION sum_symbol_again(of_symbol text, of_basis text) RETURNS void LANGUAGE sql AS $$
+    DELETE FROM bar_totals WHERE symbol = of_symbol AND basis = of_basis;
+    INSERT INTO bar_totals SELECT symbol, basis, sum(count), sum(bars), (SELECT min(minute) FROM bars_1m WHERE symbol = of_symbol AND basis = of_basis),
+            (SELECT max(minute) FROM bars_1m WHERE symbol = of_symbol AND basis = of_basis)
+        FROM bars_1h WHERE symbol = of_symbol AND basis = of_basis GROUP BY 1, 2 $$;
+
+CREATE FUNCTION sum_amended_bars() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE bars_1h h SET high = greatest(h.high, d.high), low = least(h.low, d.low), volume = h.volume + d.volume, count = h.count + d.count,
+            sum_price = h.sum_price + d.sum_price, sum_price2 = h.sum_price2 + d.sum_price2, sum_pv = h.sum_pv + d.sum_pv
+        FROM (SELECT n.symbol, n.basis, hour_of(n.minute) AS hour, max(n.high) AS high, min(n.low) AS low, sum(n.volume - o.volume) AS volume, sum(n.count - o.count) AS count,
+                sum(n.sum_price - o.sum_price) AS sum_price, sum(n.sum_price2 - o.sum_price2) AS sum_price2, sum(n.sum_pv - o.sum_pv) AS sum_pv
+            FROM changed n JOIN replaced o USING (symbol, basis, minute) GROUP BY 1, 2, 3) d
+        WHERE h.symbol = d.symbol AND h.basis = d.basis AND h.hour = d.hour;
+    UPDATE bar_totals t SET ticks = t.ticks + d.ticks
+        FROM (SELECT n.symbol, n.basis, sum(n.count - o.count) AS ticks FROM changed n JOIN replaced o USING (symbol, basis, minute) GROUP BY 1, 2) d
+        WHERE t.symbol = d.symbol AND t.basis = d.basis AND d.ticks <> 0;
+    PERFORM sum_hour_again(symbol, basis, hour) FROM (SELECT DISTINCT symbol, basis, hour_of(minute) AS hour FROM changed n JOIN replaced o USING (symbol, basis, minute)
+        WHERE n.high IS DISTINCT FROM greatest(n.high, o.high) OR n.low IS DISTINCT FROM least(n.low, o.low)) narrower;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION sum_without_bars() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN DELETE FROM bars_1h; DELETE FROM bar_totals; RETURN NULL; END IF;
+    PERFORM sum_hour_again(symbol, basis, hour) FROM (SELECT DISTINCT symbol, basis, hour_of(minute) AS hour FROM changed) gone;
+    PERFORM sum_symbol_again(symbol, basis) FROM (SELECT DISTINCT symbol, basis FROM changed) gone;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER new_bars_summed AFTER INSERT ON bars_1m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION sum_new_bars();
+CREATE TRIGGER amended_bars_summed AFTER UPDATE ON bars_1m REFERENCING OLD TABLE AS replaced NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION sum_amended_bars();
+CREATE TRIGGER gone_bars_summed AFTER DELETE ON bars_1m REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION sum_without_bars();
+CREATE TRIGGER all_bars_gone AFTER TRUNCATE ON bars_1m FOR EACH STATEMENT EXECUTE FUNCTION sum_without_bars();
+
+-- From here on the triggers hold off who writes bars, so nothing is counted twice or missed.
+INSERT INTO bars_1h SELECT symbol, basis, hour_of(minute), count(*), max(high), min(low), sum(volume), sum(count), sum(sum_price), sum(sum_price2), sum(sum_pv)
+    FROM bars_1m GROUP BY 1, 2, 3;
+INSERT INTO bar_totals SELECT symbol, basis, sum(count), count(*), min(minute), max(minute) FROM bars_1m GROUP BY 1, 2;
