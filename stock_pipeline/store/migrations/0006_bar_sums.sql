@@ -32,6 +32,7 @@ CREATE FUNCTION hour_of(minute timestamptz) RETURNS timestamptz LANGUAGE sql IMM
 
 CREATE FUNCTION sum_new_bars() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM changed) THEN RETURN NULL; END IF;
     INSERT INTO bars_1h AS h SELECT symbol, basis, hour_of(minute), count(*), max(high), min(low), sum(volume), sum(count), sum(sum_price), sum(sum_price2), sum(sum_pv)
         FROM changed GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (symbol, basis, hour) DO UPDATE SET bars = h.bars + EXCLUDED.bars, high = greatest(h.high, EXCLUDED.high), low = least(h.low, EXCLUDED.low),
@@ -55,19 +56,30 @@ CREATE FUNCTION sum_symbol_again(of_symbol text, of_basis text) RETURNS void LAN
             (SELECT max(minute) FROM bars_1m WHERE symbol = of_symbol AND basis = of_basis)
         FROM bars_1h WHERE symbol = of_symbol AND basis = of_basis GROUP BY 1, 2 $$;
 
+-- Grouped, not joined: the plan is kept from the first call, and one that suits few rows would join thousands row by row.
 CREATE FUNCTION sum_amended_bars() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    again text[][];
 BEGIN
-    UPDATE bars_1h h SET high = greatest(h.high, d.high), low = least(h.low, d.low), volume = h.volume + d.volume, count = h.count + d.count,
+    IF NOT EXISTS (SELECT FROM changed) THEN RETURN NULL; END IF;
+    WITH minutes AS MATERIALIZED (
+        SELECT symbol, basis, hour_of(minute) AS hour, max(high) FILTER (WHERE after) AS high, min(low) FILTER (WHERE after) AS low,
+            max(high) FILTER (WHERE after) IS DISTINCT FROM max(high) OR min(low) FILTER (WHERE after) IS DISTINCT FROM min(low) AS narrower,
+            sum(CASE WHEN after THEN volume ELSE -volume END) AS volume, sum(CASE WHEN after THEN count ELSE -count END) AS count,
+            sum(CASE WHEN after THEN sum_price ELSE -sum_price END) AS sum_price, sum(CASE WHEN after THEN sum_price2 ELSE -sum_price2 END) AS sum_price2,
+            sum(CASE WHEN after THEN sum_pv ELSE -sum_pv END) AS sum_pv
+        FROM (SELECT *, true AS after FROM changed UNION ALL SELECT *, false FROM replaced) b GROUP BY symbol, basis, minute),
+    hours AS MATERIALIZED (SELECT symbol, basis, hour, max(high) AS high, min(low) AS low, sum(volume) AS volume, sum(count)::bigint AS count,
+        sum(sum_price) AS sum_price, sum(sum_price2) AS sum_price2, sum(sum_pv) AS sum_pv, bool_or(narrower) AS narrower FROM minutes GROUP BY symbol, basis, hour),
+    summed AS (UPDATE bars_1h h SET high = greatest(h.high, d.high), low = least(h.low, d.low), volume = h.volume + d.volume, count = h.count + d.count,
             sum_price = h.sum_price + d.sum_price, sum_price2 = h.sum_price2 + d.sum_price2, sum_pv = h.sum_pv + d.sum_pv
-        FROM (SELECT n.symbol, n.basis, hour_of(n.minute) AS hour, max(n.high) AS high, min(n.low) AS low, sum(n.volume - o.volume) AS volume, sum(n.count - o.count) AS count,
-                sum(n.sum_price - o.sum_price) AS sum_price, sum(n.sum_price2 - o.sum_price2) AS sum_price2, sum(n.sum_pv - o.sum_pv) AS sum_pv
-            FROM changed n JOIN replaced o USING (symbol, basis, minute) GROUP BY 1, 2, 3) d
-        WHERE h.symbol = d.symbol AND h.basis = d.basis AND h.hour = d.hour;
-    UPDATE bar_totals t SET ticks = t.ticks + d.ticks
-        FROM (SELECT n.symbol, n.basis, sum(n.count - o.count) AS ticks FROM changed n JOIN replaced o USING (symbol, basis, minute) GROUP BY 1, 2) d
-        WHERE t.symbol = d.symbol AND t.basis = d.basis AND d.ticks <> 0;
-    PERFORM sum_hour_again(symbol, basis, hour) FROM (SELECT DISTINCT symbol, basis, hour_of(minute) AS hour FROM changed n JOIN replaced o USING (symbol, basis, minute)
-        WHERE n.high IS DISTINCT FROM greatest(n.high, o.high) OR n.low IS DISTINCT FROM least(n.low, o.low)) narrower;
+        FROM hours d WHERE h.symbol = d.symbol AND h.basis = d.basis AND h.hour = d.hour),
+    counted AS (UPDATE bar_totals t SET ticks = t.ticks + d.ticks FROM (SELECT symbol, basis, sum(count) AS ticks FROM hours GROUP BY symbol, basis) d
+        WHERE t.symbol = d.symbol AND t.basis = d.basis AND d.ticks <> 0)
+    SELECT array_agg(ARRAY[symbol, basis, hour::text]) INTO again FROM hours h WHERE h.narrower;
+    FOR i IN 1 .. coalesce(array_length(again, 1), 0) LOOP
+        PERFORM sum_hour_again(again[i][1], again[i][2], again[i][3]::timestamptz);
+    END LOOP;
     RETURN NULL;
 END $$;
 
