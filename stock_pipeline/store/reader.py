@@ -258,7 +258,7 @@ _END = """(SELECT {0} FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = %(b
 STATS_SQL = f"""SELECT s.*, {_END('open', '', 'first')}, {_END('close', 'DESC', 'last')}
 FROM (SELECT symbol, sum(count)::bigint AS n, sum(bars)::bigint AS bars, sum(sum_price) AS s1, sum(sum_price2) AS s2, min(low) AS low, max(high) AS high,
     sum(volume) AS volume, round(sum(sum_pv)/nullif(sum(volume), 0), 6) AS vwap
-    FROM ({_SUMS('1 AS bars', 'bars_1m', 'minute', 'start', 'minute', 'first')} UNION ALL {_SUMS('bars', 'bars_1h', 'hour', 'first', 'hour', 'last')}
+    FROM ({_SUMS('1 AS bars', 'bars_1m', 'minute', 'start', 'minute', 'first')} UNION ALL {_SUMS('bars', 'hour_sums', 'hour', 'first', 'hour', 'last')}
         UNION ALL {_SUMS('1 AS bars', 'bars_1m', 'minute', 'last', 'minute', 'end')}) b GROUP BY symbol) s ORDER BY symbol"""
 
 def whole_hours(
