@@ -39,7 +39,7 @@ class Totals(NamedTuple):
 @patch
 def stored(self:Reader) -> list[Stored]: # by symbol and basis
     "Ticks and bars of each symbol, as counted when bars were written."
-    rows = self.query("""SELECT symbol, basis, ticks, bars, extract(epoch FROM first)::bigint*1000, extract(epoch FROM last)::bigint*1000
+    rows = self.tuples("""SELECT symbol, basis, ticks, bars, extract(epoch FROM first)::bigint*1000, extract(epoch FROM last)::bigint*1000
         FROM symbol_sums ORDER BY symbol, basis""")
     return [Stored._make(o) for o in rows]
 

@@ -80,6 +80,11 @@ def query(self:Reader,
     return list(map(_row_type(names)._make, rows))
 
 @patch
+def tuples(self:Reader, sql:str, params:dict|tuple|None=None) -> list[tuple]:
+    "The same as plain tuples, for who gives them names of his own."
+    return self._timed(sql, params)[1]
+
+@patch
 def _timed(self:Reader, sql, params):
     with self._lock:
         start = time.perf_counter()
@@ -117,7 +122,7 @@ def frame(self:Reader,
     unit:str|None=None, # of times that come as numbers since 1970, which is faster: e.g. 's'
 ) -> pd.DataFrame: # numbers stay `Decimal`, and an empty answer keeps its columns
     "The same as a frame."
-    df = pd.DataFrame(self._timed(sql, params)[1], columns=list(columns))
+    df = pd.DataFrame(self.tuples(sql, params), columns=list(columns))
     for c in times: df[c] = pd.to_datetime(df[c], utc=True, unit=unit)
     return df
 
@@ -152,7 +157,7 @@ def latest(self:Reader,
     symbols:list|None=None # default: all
 ) -> list[Latest]: # in the order of the symbols' names
     "The newest values of each symbol."
-    return [Latest._make(o) for o in self.query(LATEST_SQL, {'symbols': None if symbols is None else list(symbols)})]
+    return [Latest._make(o) for o in self.tuples(LATEST_SQL, {'symbols': None if symbols is None else list(symbols)})]
 
 # %% ../../nbs/04_store/04_reader.ipynb #f44bc0ba
 BAR_COLUMNS = ('symbol', 'minute', 'open', 'high', 'low', 'close', 'volume', 'count', 'vwap', 'revision')
@@ -194,11 +199,11 @@ def averages(self:Reader,
 TICK_COLUMNS = ('symbol', 'event_time', 'price', 'volume', 'source', 'conditions', 'open', 'high', 'low', 'previous_close',
     'change', 'percent_change', 'received_at', 'stored_at', 'sequence', 'event_id')
 
-_KNOWN = "SELECT symbol, event_time FROM latest WHERE event_time >= (SELECT sealed_before FROM retention)" # where its tick is still stored
-_FLOOR = """SELECT CASE WHEN count(*) < %(limit)s THEN '-infinity' ELSE min(event_time) END::text AS since FROM ({}) n"""
-NEWEST_FLOOR = _FLOOR.format(f"{_KNOWN} ORDER BY event_time DESC LIMIT %(limit)s")
-OLDER_FLOOR = _FLOOR.format(f"""SELECT t.event_time FROM ({_KNOWN} ORDER BY event_time DESC LIMIT %(limit)s) s CROSS JOIN LATERAL (SELECT event_time FROM stock_prices p
-    WHERE p.symbol = s.symbol AND p.event_time < %(before)s::timestamptz ORDER BY p.event_time DESC LIMIT 1) t""")
+_KNOWN = """SELECT symbol, event_time FROM latest WHERE event_time >= (SELECT sealed_before FROM retention) ORDER BY event_time DESC LIMIT %(limit)s""" # whose tick is still stored
+_FLOOR = "SELECT coalesce((SELECT event_time FROM ({}) n ORDER BY event_time DESC OFFSET %(limit)s - 1 LIMIT 1), '-infinity')::text AS since".format
+NEWEST_FLOOR = _FLOOR(_KNOWN)
+OLDER_FLOOR = _FLOOR(f"""SELECT t.event_time FROM ({_KNOWN}) s CROSS JOIN LATERAL (SELECT event_time FROM stock_prices p
+    WHERE p.symbol = s.symbol AND p.event_time < %(before)s::timestamptz ORDER BY p.event_time DESC LIMIT 20) t""") # some trade much, and so the moment is near
 
 # %% ../../nbs/04_store/04_reader.ipynb #4fb93b0e
 TICKS_SQL = f"""SELECT t.* FROM unnest(coalesce(%(symbols)s::text[], ARRAY(SELECT symbol FROM latest WHERE event_time >= %(since)s::timestamptz))) s(symbol) CROSS JOIN LATERAL (
