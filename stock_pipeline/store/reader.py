@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging, threading, time
 from collections import namedtuple
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import NamedTuple
@@ -203,7 +203,7 @@ _KNOWN = """SELECT symbol, event_time FROM latest WHERE event_time >= (SELECT se
 _FLOOR = "SELECT coalesce((SELECT event_time FROM ({}) n ORDER BY event_time DESC OFFSET %(limit)s - 1 LIMIT 1), '-infinity')::text AS since".format
 NEWEST_FLOOR = _FLOOR(_KNOWN)
 OLDER_FLOOR = _FLOOR(f"""SELECT t.event_time FROM ({_KNOWN}) s CROSS JOIN LATERAL (SELECT event_time FROM stock_prices p
-    WHERE p.symbol = s.symbol AND p.event_time < %(before)s::timestamptz ORDER BY p.event_time DESC LIMIT 20) t""") # some trade much, and so the moment is near
+    WHERE p.symbol = s.symbol AND p.event_time >= %(near)s::timestamptz AND p.event_time < %(before)s::timestamptz ORDER BY p.event_time DESC LIMIT 20) t""") # some trade much, and so the moment is near
 
 # %% ../../nbs/04_store/04_reader.ipynb #4fb93b0e
 TICKS_SQL = f"""SELECT t.* FROM unnest(coalesce(%(symbols)s::text[], ARRAY(SELECT symbol FROM latest WHERE event_time >= %(since)s::timestamptz))) s(symbol) CROSS JOIN LATERAL (
@@ -221,6 +221,7 @@ def ticks(self:Reader,
     "A page of the tick table."
     at, sequence = before or ('infinity', 0)
     params = {'symbols': None if symbols is None else list(symbols), 'limit': int(limit), 'before': str(at), 'sequence': int(sequence)}
+    if before: params['near'] = str(at - timedelta(days=4)) # a long weekend; the planner need not look at every day
     params['since'] = '-infinity' if symbols is not None else self.query(OLDER_FLOOR if before else NEWEST_FLOOR, params)[0].since
     return self.frame(TICKS_SQL, params, TICK_COLUMNS, ('event_time', 'received_at', 'stored_at'))
 
