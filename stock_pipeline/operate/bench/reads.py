@@ -230,5 +230,5 @@ def reads_picture(
     ax.barh(at + .2, [r['p99_ms'] for r in doc['reads']], .4, label='until the page has its numbers', color='#8cc5ee')
     ax.axvline(doc['target_ms'], color='#d55e00', ls='--', lw=1)
     ax.set(yticks=at, yticklabels=names, xlabel='p99, ms', title=f"{doc['ticks']:,} ticks of {doc['symbols']:,} symbols")
-    ax.invert_yaxis(); ax.legend(loc='lower right'); ax.grid(alpha=.3, axis='x')
+    ax.margins(y=.01); ax.invert_yaxis(); ax.legend(loc='lower right'); ax.grid(alpha=.3, axis='x')
     fig.tight_layout(); fig.savefig(path, dpi=110); plt.close(fig)
