@@ -203,8 +203,8 @@ def coverage(self:Reader,
 ) -> list[Covered]: # by symbol; a symbol of which nothing is known in this time is absent
     "What each minute in [start, end) was."
     rows = self.query('''SELECT symbol, (extract(epoch FROM hour)::bigint*1000 - %(first)s)/60000 AS at, states, floor(extract(epoch FROM updated_at)*1000)::bigint AS ms FROM coverage
-        WHERE hour >= to_timestamp(%(first)s/1000) AND hour < to_timestamp(%(end)s/1000.0) AND (%(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s)) ORDER BY symbol, hour''',
-        {'first': (first := start_ms//HOUR*HOUR), 'end': end_ms, 'symbols': None if symbols is None else list(symbols)})
+        WHERE hour = ANY(ARRAY(SELECT to_timestamp(unnest(%(hours)s::bigint[])))) AND (%(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s)) ORDER BY symbol, hour''',
+        {'first': (first := start_ms//HOUR*HOUR), 'hours': [h//1000 for h in range(first, end_ms, HOUR)], 'symbols': None if symbols is None else list(symbols)})
     skip, length, found = (start_ms - first)//MINUTE, -(-(end_ms - first)//MINUTE), {}
     for o in rows:
         text, newest = found.get(o.symbol, ('', 0))

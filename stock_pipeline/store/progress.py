@@ -38,9 +38,9 @@ class Totals(NamedTuple):
 
 @patch
 def stored(self:Reader) -> list[Stored]: # by symbol and basis
-    "Ticks and bars of each symbol, counted from bars."
-    rows = self.query("""SELECT symbol, basis, sum(count)::bigint, count(*), floor(extract(epoch FROM min(minute))*1000)::bigint,
-        floor(extract(epoch FROM max(minute))*1000)::bigint FROM bars_1m GROUP BY 1, 2 ORDER BY 1, 2""")
+    "Ticks and bars of each symbol, as counted when bars were written."
+    rows = self.tuples("""SELECT symbol, basis, ticks, bars, extract(epoch FROM first)::bigint*1000, extract(epoch FROM last)::bigint*1000
+        FROM symbol_sums ORDER BY symbol, basis""")
     return [Stored._make(o) for o in rows]
 
 @patch

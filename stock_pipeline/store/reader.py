@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging, threading, time
 from collections import namedtuple
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from typing import NamedTuple
 
 import pandas as pd, psycopg2
@@ -18,8 +19,9 @@ from psycopg2 import errors as pg
 from ..core.errors import StoreError
 
 # %% auto #0
-__all__ = ['logger', 'LATEST_SQL', 'BAR_COLUMNS', 'BARS_SQL', 'AVERAGE_COLUMNS', 'AVERAGES_SQL', 'TICK_COLUMNS', 'TICKS_SQL',
-           'STATS_SQL', 'CLOSES_SQL', 'store_error', 'Reader', 'Latest', 'moments', 'Stats']
+__all__ = ['logger', 'LATEST_SQL', 'BAR_COLUMNS', 'BARS_SQL', 'AVERAGE_COLUMNS', 'AVERAGES_SQL', 'TICK_COLUMNS', 'NEWEST_FLOOR',
+           'OLDER_FLOOR', 'TICKS_SQL', 'STATS_SQL', 'CLOSES_SQL', 'store_error', 'Reader', 'Latest', 'moments', 'Stats',
+           'whole_hours']
 
 # %% ../../nbs/04_store/04_reader.ipynb #1ae79e6f
 logger = logging.getLogger(__name__)
@@ -65,18 +67,31 @@ class Reader:
         if conn is not None: conn.close()
 
 # %% ../../nbs/04_store/04_reader.ipynb #4fe3c9ca
+@lru_cache(maxsize=100)
+def _row_type(names): return namedtuple('Row', names, rename=True) # making a class takes longer than a small query
+
 @patch
 def query(self:Reader,
     sql:str,
     params:dict|tuple|None=None
 ) -> list: # rows, each a named tuple of the columns
     "Rows of one statement; `last_ms` holds how long it took, the way to the server and back included."
+    names, rows = self._timed(sql, params)
+    return list(map(_row_type(names)._make, rows))
+
+@patch
+def tuples(self:Reader, sql:str, params:dict|tuple|None=None) -> list[tuple]:
+    "The same as plain tuples, for who gives them names of his own."
+    return self._timed(sql, params)[1]
+
+@patch
+def _timed(self:Reader, sql, params):
     with self._lock:
         start = time.perf_counter()
-        try: rows = self._ask(sql, params)
+        try: found = self._ask(sql, params)
         except psycopg2.Error as e: raise store_error(e, self.where, self.timeout_ms) from None
         self.last_ms = (time.perf_counter() - start)*1000
-        return rows
+        return found
 
 @patch
 def _ask(self:Reader, sql, params):
@@ -95,14 +110,20 @@ def _ask(self:Reader, sql, params):
 def _rows(self:Reader, sql, params):
     with self._conn.cursor() as cur:
         cur.execute(sql, params)
-        row = namedtuple('Row', [c.name for c in cur.description], rename=True)
-        return [row._make(o) for o in cur.fetchall()]
+        return tuple(c.name for c in cur.description), cur.fetchall()
 
+# %% ../../nbs/04_store/04_reader.ipynb #47846c26
 @patch
-def frame(self:Reader, sql:str, params:dict|None=None, columns:tuple=(), times:tuple=()) -> pd.DataFrame:
-    "The same as a frame; `times` become UTC timestamps, numbers stay `Decimal`, and an empty answer keeps its columns."
-    df = pd.DataFrame(self.query(sql, params), columns=list(columns))
-    for c in times: df[c] = pd.to_datetime(df[c], utc=True)
+def frame(self:Reader,
+    sql:str,
+    params:dict|None=None,
+    columns:tuple=(),
+    times:tuple=(), # columns that become UTC timestamps
+    unit:str|None=None, # of times that come as numbers since 1970, which is faster: e.g. 's'
+) -> pd.DataFrame: # numbers stay `Decimal`, and an empty answer keeps its columns
+    "The same as a frame."
+    df = pd.DataFrame(self.tuples(sql, params), columns=list(columns))
+    for c in times: df[c] = pd.to_datetime(df[c], utc=True, unit=unit)
     return df
 
 # %% ../../nbs/04_store/04_reader.ipynb #a3ab96e7
@@ -136,12 +157,12 @@ def latest(self:Reader,
     symbols:list|None=None # default: all
 ) -> list[Latest]: # in the order of the symbols' names
     "The newest values of each symbol."
-    return [Latest._make(o) for o in self.query(LATEST_SQL, {'symbols': None if symbols is None else list(symbols)})]
+    return [Latest._make(o) for o in self.tuples(LATEST_SQL, {'symbols': None if symbols is None else list(symbols)})]
 
 # %% ../../nbs/04_store/04_reader.ipynb #f44bc0ba
 BAR_COLUMNS = ('symbol', 'minute', 'open', 'high', 'low', 'close', 'volume', 'count', 'vwap', 'revision')
 
-BARS_SQL = """SELECT symbol, minute, open, high, low, close, volume, count, round(sum_pv / nullif(volume, 0), 6) AS vwap, revision FROM bars_1m
+BARS_SQL = """SELECT symbol, date_part('epoch', minute)::bigint AS at, open, high, low, close, volume, count, round(sum_pv / nullif(volume, 0), 6) AS vwap, revision FROM bars_1m
 WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND minute >= to_timestamp(%(start)s/1000.0) AND minute < to_timestamp(%(end)s/1000.0)
 ORDER BY symbol, minute"""
 
@@ -153,12 +174,12 @@ def bars(self:Reader,
     basis:str='trades' # or 'quotes'
 ) -> pd.DataFrame: # BAR_COLUMNS; prices and volume as Decimal
     "One-minute bars in [start, end)."
-    return self.frame(BARS_SQL, {'symbols': list(symbols), 'basis': basis, 'start': start_ms, 'end': end_ms}, BAR_COLUMNS, ('minute',))
+    return self.frame(BARS_SQL, {'symbols': list(symbols), 'basis': basis, 'start': start_ms, 'end': end_ms}, BAR_COLUMNS, ('minute',), 's')
 
 # %% ../../nbs/04_store/04_reader.ipynb #b3d7b1f9
 AVERAGE_COLUMNS = ('symbol', 'minute', 'mean', 'vwap', 'count')
 
-AVERAGES_SQL = """SELECT symbol, minute, mean, vwap, count FROM moving_averages
+AVERAGES_SQL = """SELECT symbol, date_part('epoch', minute)::bigint AS at, mean, vwap, count FROM moving_averages
 WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND length = %(length)s
   AND minute >= to_timestamp(%(start)s/1000.0) AND minute < to_timestamp(%(end)s/1000.0) ORDER BY symbol, minute"""
 
@@ -172,15 +193,22 @@ def averages(self:Reader,
 ) -> pd.DataFrame: # AVERAGE_COLUMNS
     "Moving averages in [start, end), by the minute that ends their window."
     params = {'symbols': list(symbols), 'basis': basis, 'length': length, 'start': start_ms, 'end': end_ms}
-    return self.frame(AVERAGES_SQL, params, AVERAGE_COLUMNS, ('minute',))
+    return self.frame(AVERAGES_SQL, params, AVERAGE_COLUMNS, ('minute',), 's')
 
 # %% ../../nbs/04_store/04_reader.ipynb #d5f6c046
 TICK_COLUMNS = ('symbol', 'event_time', 'price', 'volume', 'source', 'conditions', 'open', 'high', 'low', 'previous_close',
     'change', 'percent_change', 'received_at', 'stored_at', 'sequence', 'event_id')
 
-TICKS_SQL = f"""SELECT t.* FROM unnest(coalesce(%(symbols)s::text[], ARRAY(SELECT symbol FROM latest))) s(symbol) CROSS JOIN LATERAL (
+_KNOWN = """SELECT symbol, event_time FROM latest WHERE event_time >= (SELECT sealed_before FROM retention) ORDER BY event_time DESC LIMIT %(limit)s""" # whose tick is still stored
+_FLOOR = "SELECT coalesce((SELECT event_time FROM ({}) n ORDER BY event_time DESC OFFSET %(limit)s - 1 LIMIT 1), '-infinity')::text AS since".format
+NEWEST_FLOOR = _FLOOR(_KNOWN)
+OLDER_FLOOR = _FLOOR(f"""SELECT t.event_time FROM ({_KNOWN}) s CROSS JOIN LATERAL (SELECT event_time FROM stock_prices p
+    WHERE p.symbol = s.symbol AND p.event_time >= %(near)s::timestamptz AND p.event_time < %(before)s::timestamptz ORDER BY p.event_time DESC LIMIT 20) t""") # some trade much, and so the moment is near
+
+# %% ../../nbs/04_store/04_reader.ipynb #4fb93b0e
+TICKS_SQL = f"""SELECT t.* FROM unnest(coalesce(%(symbols)s::text[], ARRAY(SELECT symbol FROM latest WHERE event_time >= %(since)s::timestamptz))) s(symbol) CROSS JOIN LATERAL (
     SELECT {', '.join(TICK_COLUMNS[:-1])}, replace(event_id::text, '-', '') AS event_id FROM stock_prices p
-    WHERE p.symbol = s.symbol AND p.event_time <= %(before)s::timestamptz AND (p.event_time, p.sequence) < (%(before)s::timestamptz, %(sequence)s)
+    WHERE p.symbol = s.symbol AND p.event_time BETWEEN %(since)s::timestamptz AND %(before)s::timestamptz AND (p.event_time, p.sequence) < (%(before)s::timestamptz, %(sequence)s)
     ORDER BY p.event_time DESC, p.sequence DESC LIMIT %(limit)s) t
 ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"""
 
@@ -193,6 +221,8 @@ def ticks(self:Reader,
     "A page of the tick table."
     at, sequence = before or ('infinity', 0)
     params = {'symbols': None if symbols is None else list(symbols), 'limit': int(limit), 'before': str(at), 'sequence': int(sequence)}
+    if before: params['near'] = str(at - timedelta(days=4)) # a long weekend; the planner need not look at every day
+    params['since'] = '-infinity' if symbols is not None else self.query(OLDER_FLOOR if before else NEWEST_FLOOR, params)[0].since
     return self.frame(TICKS_SQL, params, TICK_COLUMNS, ('event_time', 'received_at', 'stored_at'))
 
 # %% ../../nbs/04_store/04_reader.ipynb #780a26d0
@@ -226,14 +256,26 @@ class Stats(NamedTuple):
     volume: Decimal # shares
     vwap: Decimal|None # volume-weighted average price
 
-STATS_SQL = """SELECT symbol, sum(count)::bigint AS n, count(*) AS bars, sum(sum_price) AS s1, sum(sum_price2) AS s2, min(low) AS low, max(high) AS high,
-    (array_agg(open ORDER BY minute) FILTER (WHERE open IS NOT NULL))[1] AS first,
-    (array_agg(close ORDER BY minute DESC) FILTER (WHERE close IS NOT NULL))[1] AS last,
-    sum(volume) AS volume, round(sum(sum_pv)/nullif(sum(volume), 0), 6) AS vwap
-FROM bars_1m WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND minute >= to_timestamp(%(start)s/1000.0) AND minute < to_timestamp(%(end)s/1000.0)
-GROUP BY symbol ORDER BY symbol"""
-
 # %% ../../nbs/04_store/04_reader.ipynb #70db9423
+_SUMS = "SELECT symbol, {}, count, sum_price, sum_price2, low, high, volume, sum_pv FROM {} WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND {} >= to_timestamp(%({})s) AND {} < to_timestamp(%({})s)".format
+_END = """(SELECT {0} FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = %(basis)s AND b.minute >= to_timestamp(%(start)s) AND b.minute < to_timestamp(%(end)s) AND {0} IS NOT NULL
+    ORDER BY b.minute {1} LIMIT 1) AS {2}""".format
+
+STATS_SQL = f"""SELECT s.*, {_END('open', '', 'first')}, {_END('close', 'DESC', 'last')}
+FROM (SELECT symbol, sum(count)::bigint AS n, sum(bars)::bigint AS bars, sum(sum_price) AS s1, sum(sum_price2) AS s2, min(low) AS low, max(high) AS high,
+    sum(volume) AS volume, round(sum(sum_pv)/nullif(sum(volume), 0), 6) AS vwap
+    FROM ({_SUMS('1 AS bars', 'bars_1m', 'minute', 'start', 'minute', 'first')} UNION ALL {_SUMS('bars', 'hour_sums', 'hour', 'first', 'hour', 'last')}
+        UNION ALL {_SUMS('1 AS bars', 'bars_1m', 'minute', 'last', 'minute', 'end')}) b GROUP BY symbol) s ORDER BY symbol"""
+
+def whole_hours(
+    start:float, # epoch s
+    end:float,
+) -> tuple[float, float]: # start of the first whole hour and end of the last one; both the end, if there is none
+    "What of a span of time is whole hours."
+    first, last = -(-start//3600)*3600, end//3600*3600
+    return (first, last) if first < last else (end, end)
+
+# %% ../../nbs/04_store/04_reader.ipynb #518e5350
 @patch
 def stats(self:Reader,
     symbols:list,
@@ -242,7 +284,8 @@ def stats(self:Reader,
     basis:str='trades'
 ) -> list[Stats]: # symbols without bars in the range are absent
     "Average, deviation, extremes and volume of each symbol, from bars alone."
-    rows = self.query(STATS_SQL, {'symbols': list(symbols), 'basis': basis, 'start': start_ms, 'end': end_ms})
+    first, last = whole_hours(start := start_ms/1000, end := end_ms/1000)
+    rows = self.query(STATS_SQL, {'symbols': list(symbols), 'basis': basis, 'start': start, 'first': first, 'last': last, 'end': end})
     return [Stats(o.symbol, o.n, o.bars, *moments(o.n, o.s1, o.s2), o.low, o.high, o.first, o.last, o.volume, o.vwap) for o in rows]
 
 # %% ../../nbs/04_store/04_reader.ipynb #00a9a8ab
