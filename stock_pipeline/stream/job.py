@@ -17,7 +17,7 @@ from ..store.migrations import connect, migrate, transaction
 from ..store.ownership import Ownership, session_name
 from .coverage import coverage_keeper
 from .parse import AHEAD_MS
-from .session import ClockWatch, jvm_clock, make_session, warm_up
+from .session import ClockWatch, jvm_clock, make_session, task_limit, warm_up
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from .source import read_ledger, starting_offsets, topic_identity
 
@@ -122,7 +122,7 @@ def start(self:StreamJob):
         'kafka.max.poll.records': '10000'} # after each poll Spark asks the broker for both ends of the partition: with Kafka's 500 records a poll that is a quarter of the reading
     self.began_ms = round(time.time()*1000)
     records = self.spark.readStream.format('kafka').options(**options).load().selectExpr('key', 'value', 'partition', 'offset', 'unix_millis(timestamp) AS timestamp')
-    if s.spark_master.startswith('local'): records = records.coalesce(max(1, self.spark.sparkContext.defaultParallelism//2)) # a task keeps two cores busy; more are only more transactions
+    if tasks := task_limit(s.spark_master, self.spark.sparkContext.defaultParallelism): records = records.coalesce(tasks)
     self.query = (records.mapInArrow(partition_writer(c), OUTCOME_DDL).writeStream.format('noop').option('checkpointLocation', str(self.checkpoint)).options(**PROGRESS)
         .trigger(processingTime=s.trigger_interval).queryName('ticks').start())
 

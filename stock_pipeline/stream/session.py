@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.config import Settings
 
 # %% auto #0
-__all__ = ['JVM_OPTIONS', 'CONNECTOR', 'spark_conf', 'make_session', 'warm_up', 'jvm_clock', 'ClockWatch']
+__all__ = ['JVM_OPTIONS', 'CONNECTOR', 'spark_conf', 'make_session', 'task_limit', 'warm_up', 'jvm_clock', 'ClockWatch']
 
 # %% ../../nbs/05_stream/04_session.ipynb #6c0dcb2c
 JVM_OPTIONS = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m -Djava.net.preferIPv4Stack=true'
@@ -45,15 +45,21 @@ def make_session(settings:Settings, jars:str=''):
     if not jars and not _connector_bundled(): builder = builder.config('spark.jars.packages', CONNECTOR).config('spark.jars.excludes', 'com.google.code.findbugs:jsr305,org.scala-lang.modules:scala-parallel-collections_2.13')
     return builder.getOrCreate()
 
-def warm_up(spark,
-    cores:int|None=None, # default: all that Spark has by now
-):
-    "Start the Python workers and import what they need, before the first tick is due."
+def task_limit(
+    master:str, # `SPARK_MASTER`
+    cores:int, # that Spark has
+) -> int|None: # tasks of a micro-batch; None: one for each partition of the topic
+    "On one machine a task keeps two cores busy (it reads and parses while PostgreSQL writes), and more tasks are only more transactions."
+    return max(1, cores//2) if master.startswith('local') else None
+
+def warm_up(spark):
+    "Start the Python workers that there will be and import what they need, before the first tick is due."
     def load(batches):
         import stock_pipeline.stream.sink
         yield from batches
-    cores = cores or spark.sparkContext.defaultParallelism
-    spark.range(0, cores, 1, cores).mapInArrow(load, 'id long').count()
+    cores = spark.sparkContext.defaultParallelism
+    workers = task_limit(spark.sparkContext.master, cores) or cores
+    spark.range(0, workers, 1, workers).mapInArrow(load, 'id long').count()
 
 def _connector_bundled():
     import pyspark
