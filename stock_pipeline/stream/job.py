@@ -51,7 +51,7 @@ class StreamJob:
         self.state = state or self.state
         last = self._last_batch()
         doc = dict(state=self.state, pid=os.getpid(), feed=self.settings.feed, batch_id=last.get('batchId', -1), rows=last.get('numInputRows', 0), began_ms=self.began_ms, beat_ms=round(time.time()*1000),
-            waits_for=self.waits_for, duration_ms=last.get('durationMs', {}).get('triggerExecution'))
+            waits_for=self.waits_for, duration_ms=last.get('durationMs', {}).get('triggerExecution'), phases_ms=last.get('durationMs', {}))
         tmp = self.heartbeat.with_suffix('.tmp')
         try: tmp.write_text(json.dumps(doc)); tmp.replace(self.heartbeat)
         except OSError as e: log.warning('the heartbeat cannot be written: %s', e.strerror) # a full disk must not hide what else is wrong
