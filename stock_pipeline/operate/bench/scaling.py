@@ -152,7 +152,6 @@ def cluster_chart(
     at, names = np.arange(len(rows)), [f"{r['executors'] or 'local[2]'}\n{r['partitions']} partitions" for r in rows]
     left.bar(at, [r['rows_per_s']/1e3 for r in rows], .6, color=COLOURS['executors'], label='reached')
     left.hlines([r['bound_rows_per_s']/1e3 for r in rows], at - .3, at + .3, 'black', label='if all cores worked on nothing else')
-    left.plot(at, [(r.get('steady_rows_per_s') or np.nan)/1e3 for r in rows], 'o', color=COLOURS['driver'], label='second half')
     left.set(ylim=(0, 1.4*max(r['bound_rows_per_s'] for r in rows)/1e3), ylabel='thousand records a second', title='Working off a backlog')
     low = np.zeros(len(rows))
     for name in ('driver', 'executors', 'postgres', 'kafka'):
