@@ -53,7 +53,7 @@ def _stored(site, contestant, sent):
     began = sent.began_ms/1000
     ms = site.latencies(contestant, sent.began_ms)
     p50, p99 = np.percentile(ms, (50, 99))
-    return dict(stored_per_s=round(sum(n for t, n in site.commits(contestant) if began < t <= began + sent.seconds)/sent.seconds), p50_ms=round(p50, 1), p99_ms=round(p99, 1), max_ms=round(ms.max(), 1))
+    return dict(stored_per_s=round(sum(n for t, n in site.commits(contestant) if began < t <= began + sent.seconds)/sent.seconds), p50_ms=round(float(p50), 1), p99_ms=round(float(p99), 1), max_ms=round(float(ms.max()), 1))
 
 # %% ../../../nbs/08_operate/35_bench/14b_scaling.ipynb #d5b42a87
 ENOUGH, FULL = .9, .93 # share of the rate; share of the machine's cores
@@ -107,22 +107,23 @@ def curve_table(
     return t
 
 # %% ../../../nbs/08_operate/35_bench/14b_scaling.ipynb #6cb37a5b
-COLOURS = {'job': '#4477aa', 'driver': '#4477aa', 'executors': '#66ccee', 'postgres': '#228833', 'kafka': '#ccbb44', 'loader': '#bbbbbb'}
+COLOURS = {'job': '#4477aa', 'driver': '#4477aa', 'executors': '#66ccee', 'postgres': '#228833', 'kafka': '#ccbb44', 'loader': '#bbbbbb', 'others': '#eeeeee'}
 
 def _sweep(axes, rows, x, words):
     "Latency above, cores below, over one of the two sizes."
     rows = sorted(rows, key=lambda r: r[x])
     at = np.arange(len(rows))
     for name, style in (('p50_ms', 'o-'), ('p99_ms', 's--')): axes[0].plot(at, [r[name] for r in rows], style, label=name[:3])
-    axes[0].set(yscale='log', ylabel='ms from sending to commit', title=words)
+    axes[0].set(yscale='log', ylim=(10, 5*max(r['p99_ms'] for r in rows)), ylabel='ms from sending to commit', title=words)
+    axes[0].yaxis.set_major_formatter('{x:,.0f}')
     low = np.zeros(len(rows))
-    for name in ('job', 'postgres', 'kafka', 'loader'):
+    for name in ('job', 'postgres', 'kafka', 'loader', 'others'):
         high = np.array([r['cores'][name] for r in rows])
         axes[1].bar(at, high, .6, low, label=name, color=COLOURS[name])
         low += high
     axes[1].axhline(os.cpu_count(), color='black', ls=':', label='cores of the machine')
-    axes[1].set(ylabel='cores', xlabel='symbols' if x == 'symbols' else 'ticks a second')
-    for ax in axes: ax.set_xticks(at, [f"{r[x]:,}" + ('' if not r['limit'] else '\n(falls behind)') for r in rows]); ax.grid(alpha=.3, axis='y'); ax.legend(fontsize=8)
+    axes[1].set(ylim=(0, 1.5*os.cpu_count()), ylabel='cores', xlabel='symbols' if x == 'symbols' else 'ticks a second')
+    for ax in axes: ax.set_xticks(at, [f"{r[x]:,}" + ('' if not r['limit'] else '\n(falls behind)') for r in rows]); ax.set_xlim(-.6, len(rows) - .4); ax.grid(alpha=.3, axis='y'); ax.legend(fontsize=8, loc='upper left', ncols=3)
 
 def scaling_chart(
     rows:list[dict], # from `curve`
@@ -150,15 +151,15 @@ def cluster_chart(
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
     at, names = np.arange(len(rows)), [f"{r['executors'] or 'local[2]'}\n{r['partitions']} partitions" for r in rows]
     left.bar(at, [r['rows_per_s']/1e3 for r in rows], .6, color=COLOURS['executors'], label='reached')
-    left.plot(at, [r['bound_rows_per_s']/1e3 for r in rows], 'k_', ms=30, label='CPU of a record × cores of the machine')
-    left.set(ylabel='thousand records a second', title='Working off a backlog')
+    left.hlines([r['bound_rows_per_s']/1e3 for r in rows], at - .3, at + .3, 'black', label='if all cores worked on nothing else')
+    left.set(ylim=(0, 1.4*max(r['bound_rows_per_s'] for r in rows)/1e3), ylabel='thousand records a second', title='Working off a backlog')
     low = np.zeros(len(rows))
     for name in ('driver', 'executors', 'postgres', 'kafka'):
         high = np.array([r['cpu_s_per_million'].get(name, 0) for r in rows])
         right.bar(at, high, .6, low, label=name, color=COLOURS[name])
         low += high
-    right.set(ylabel='CPU s a million records', title='Where it goes')
-    for ax in (left, right): ax.set_xticks(at, names); ax.set_xlabel('executors of one core'); ax.grid(alpha=.3, axis='y'); ax.legend(fontsize=8)
+    right.set(ylim=(0, 1.3*low.max()), ylabel='CPU s a million records', title='Where it goes')
+    for ax in (left, right): ax.set_xticks(at, names); ax.set_xlabel('executors of one core'); ax.set_xlim(-.6, len(rows) - .4); ax.grid(alpha=.3, axis='y'); ax.legend(fontsize=8, loc='upper left', ncols=2)
     fig.tight_layout(); fig.savefig(path, dpi=110); plt.close(fig)
     return path
 
