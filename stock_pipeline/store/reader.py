@@ -93,6 +93,7 @@ def _timed(self:Reader, sql, params):
         self.last_ms = (time.perf_counter() - start)*1000
         return found
 
+# %% ../../nbs/04_store/04_reader.ipynb #1727caf0
 @patch
 def _ask(self:Reader, sql, params):
     fresh = self._conn is None

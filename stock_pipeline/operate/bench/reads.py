@@ -113,6 +113,7 @@ def scans(
         found[key] = found.get(key, 0) + round(each*n['Actual Loops'])
     return [Scan(*k, rows) for k, rows in found.items()]
 
+# %% ../../../nbs/08_operate/35_bench/12_reads.ipynb #c9b80038
 def sequential(
     found:list[Scan],
     handful:int, # rows that any scan may read
