@@ -81,7 +81,7 @@ def tutorial(
         cache, checkpoint = site.settings.stock_pipeline_cache, site.home/'tutorial-checkpoint'
         fetch_artifacts(cache, ['spark', 'bench'])
         shutil.rmtree(checkpoint, ignore_errors=True)
-        return dict(jars=[str(o) for g in ('spark', 'bench') for o in jar_paths(cache, g)], checkpoint=str(checkpoint), trigger=trigger)
+        return dict(jars=[str(o) for g in ('spark', 'bench') for o in jar_paths(cache, g) if not o.name.startswith('flink-')], checkpoint=str(checkpoint), trigger=trigger)
     return by_script('tutorial Spark', lambda site: [sys.executable, '-P', '-m', 'stock_pipeline.operate.bench.tutorial'], INSERTED, env, 'JDBC append, 200 shuffle partitions, collect', more,
         rows='ticks', bars=OWN_BARS, counts_broken=False, prepare=own_tables)
 
@@ -115,8 +115,8 @@ def peer(name:str) -> Contestant: # of PEERS
         shutil.rmtree(state, ignore_errors=True)
         if module == 'peer_quix': return dict(state=str(state))
         if module != 'peer_flink': return {}
-        fetch_artifacts(cache, groups := ['flink', 'bench'])
-        return dict(jars=[str(o) for g in groups for o in jar_paths(cache, g)])
+        fetch_artifacts(cache, ['bench'])
+        return dict(jars=list(map(str, jar_paths(cache, 'bench'))))
     def env(site):
         java = {'JAVA_HOME': str(java_home(site.settings.stock_pipeline_cache)), 'FLINK_LOG_DIR': str(site.home/'logs'), 'TZ': 'UTC', # JDBC writes times in the zone of the process
             'JVM_ARGS': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'} # on few cores the other compiler takes more than it gives
