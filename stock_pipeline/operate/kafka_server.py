@@ -58,7 +58,7 @@ def kafka_properties(
         'auto.create.topics.enable': 'false', 'num.partitions': 3, 'log.retention.hours': RETENTION_HOURS, 'log.segment.bytes': 128<<20,
         'log.cleaner.dedupe.buffer.size': 4<<20, 'num.network.threads': 2, 'num.io.threads': 4, 'background.threads': 2,
         'group.initial.rebalance.delay.ms': 0, 'controlled.shutdown.enable': 'true', 'broker.heartbeat.interval.ms': 500,
-        'broker.session.timeout.ms': 3000}
+        'broker.session.timeout.ms': 3000, 'metadata.max.idle.interval.ms': 0}
     for topic in ('offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'):
         values |= {f'{topic}.replication.factor': 1, f'{topic}.num.partitions': 1}
     values |= {'transaction.state.log.min.isr': 1, 'share.coordinator.state.topic.min.isr': 1}

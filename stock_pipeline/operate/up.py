@@ -156,17 +156,17 @@ def replay_stored(
 
 MEMORY_EVERY = 10 # s; it is measured process by process
 
-def _turns(boss, settings, until_done, every):
+def _turns(boss, settings, until_done, every): # every: () -> s until the next turn, unless a service changes its state
     "A status at each turn, with the rate, until told to stop; ends by itself when a replay is done."
     before, measured, known = None, 0.0, {}
     home = settings.stock_pipeline_home
     watch = DiskWatch([home, folder_elsewhere(home), settings.checkpoint], settings.disk_warning_mb, settings.disk_limit_mb, home/'run'/'disk.json')
     with closing(Reader(settings.postgres_dsn(role='reader'))) as reader:
-        while not boss.stopping.wait(every):
+        while boss.pause(every()):
             now = time.monotonic()
             due = now > measured + MEMORY_EVERY
             watch.step()
-            doc = pipeline_status(home, memory=due, reader=reader)
+            doc = pipeline_status(home, due, reader, settings)
             if due: measured, known = now, {o['name']: o['memory_mb'] for o in doc['services']}
             for o in doc['services']: o['memory_mb'] = known.get(o['name'])
             stored = doc['ticks_stored']
@@ -174,7 +174,7 @@ def _turns(boss, settings, until_done, every):
             before = now, stored
             yield doc, rate
             if until_done and replay_stored(settings, reader):
-                yield pipeline_status(home, reader=reader), None # the last figures
+                yield pipeline_status(home, False, reader, settings), None # the last figures
                 return
 
 # %% ../../nbs/08_operate/14_up.ipynb #6a4bd168
@@ -194,14 +194,15 @@ def _announce(doc, console, start, said):
 def _live(boss, settings, console, start, until_done):
     doc, said = None, set()
     with Live(console=console, refresh_per_second=2, transient=True) as live:
-        for doc, rate in _turns(boss, settings, until_done, 1):
+        for doc, rate in _turns(boss, settings, until_done, lambda: 1):
             _announce(doc, console, start, said)
             live.update(status_table(doc, rate))
     return doc
 
 def _plain(boss, settings, console, start, until_done):
     doc, said, before, since = None, set(), {}, 0.0
-    for doc, rate in _turns(boss, settings, until_done, 1):
+    settled = lambda: 'healthy' in said and ('price' in said or time.monotonic() > start + 60) # a closed market has no new price
+    for doc, rate in _turns(boss, settings, until_done, lambda: 10 if settled() and not until_done else 1): # nobody looks, so each second is too often
         _announce(doc, console, start, said)
         for o in doc['services']:
             if before.get(o['name']) != o['state']: console.print(f"{o['name']} is {o['state']}{': ' + o['detail'] if o['detail'] else ''}", soft_wrap=True)
