@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import base64, shutil, socket, struct, subprocess, tempfile, uuid
+from functools import cached_property
 from pathlib import Path
 
 from fastcore.basics import patch
 
 from ..core.errors import StackError
 from .artifacts import fetch_artifacts, file_lock, group_dir
+from .class_archive import ClassArchive, archive_path
 from .java import find_java
 from .service import Server, free_port
 
@@ -128,10 +130,18 @@ class KafkaServer(Server):
     advertised = '' # host:port that clients are told; default: the real one
     controller_port = None
 
-    def ready(self) -> bool: return broker_count(self.port) > 0
+    @cached_property
+    def archive(self) -> ClassArchive:
+        java = find_java()
+        return ClassArchive(lambda: archive_path(self.cache, 'kafka', java, group_dir(self.cache, 'kafka').glob('*.jar')), java, self.home/'run', 'kafka')
+
+    def ready(self) -> bool:
+        if broker_count(self.port) < 1: return False
+        self.archive.passed()
+        return True
 
     def argv(self) -> list:
-        options = [*JVM, f"-Dlog4j2.configurationFile={(self.folder/'log4j2.properties').as_uri()}", f'-Dkafka.logfile={self.log}']
+        options = [*JVM, *self.archive.options(), f"-Dlog4j2.configurationFile={(self.folder/'log4j2.properties').as_uri()}", f'-Dkafka.logfile={self.log}']
         return _java(options, 'kafka.Kafka', self.folder/'server.properties', cache=self.cache)
 
     def before(self) -> None:
@@ -140,6 +150,8 @@ class KafkaServer(Server):
         self.controller_port = self.controller_port or free_port()
         (self.folder/'server.properties').write_text(kafka_properties(self.folder/'data', self.port, self.controller_port, self.advertised))
         (self.folder/'log4j2.properties').write_text(LOG4J.replace('LEVEL', 'info'))
+
+    def after(self) -> None: self.archive.keep()
 
 # %% ../../nbs/08_operate/05_kafka.ipynb #543ce064
 @patch

@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 import json, os, sys, time
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from ..core.config import Settings, secret_names
 from .artifacts import jar_paths
+from .class_archive import ClassArchive, archive_path
+from .java import find_java
 from .service import ServiceSpec
 
 # %% auto #0
 __all__ = ['NEEDS', 'KEPT', 'AT_REST', 'settings_env', 'service_env', 'keep_settings', 'kept_settings', 'fresh_beat',
-           'page_answers', 'pipeline_specs', 'connector_jars']
+           'page_answers', 'pipeline_specs', 'connector_jars', 'spark_archive', 'with_archive']
 
 # %% ../../nbs/08_operate/11_pipeline.ipynb #77b86ca7
 def _as_text(v):
@@ -112,3 +116,25 @@ def pipeline_specs(
 def connector_jars(settings:Settings) -> str: # with commas
     "The Kafka connector of Spark in the cache."
     return ','.join(map(str, jar_paths(settings.stock_pipeline_cache, 'spark')))
+
+# %% ../../nbs/08_operate/11_pipeline.ipynb #39cacf44
+def spark_archive(settings:Settings) -> ClassArchive:
+    "The archive of Spark's driver: its jars and the connector's."
+    cache, java = settings.stock_pipeline_cache, find_java()
+    jars = lambda: [*jar_paths(cache, 'spark'), *Path(find_spec('pyspark').origin).parent.glob('jars/*.jar')]
+    return ClassArchive(lambda: archive_path(cache, 'spark', java, jars()), java, settings.stock_pipeline_home/'run', 'stream')
+
+def with_archive(
+    spec:ServiceSpec, # of the Spark job
+    archive:ClassArchive,
+) -> ServiceSpec:
+    "The same job, started from the archive, or making it when it ends."
+    env = {**spec.env}
+    def before():
+        spec.before()
+        env['SPARK_SUBMIT_OPTS'] = ' '.join([os.environ.get('SPARK_SUBMIT_OPTS', ''), *(f'"{o}"' for o in archive.options())]).strip()
+    def ready():
+        if not spec.ready(): return False
+        archive.passed()
+        return True
+    return replace(spec, env=env, before=before, ready=ready, after=archive.keep)

@@ -22,7 +22,7 @@ from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError
 from .artifacts import fetch_artifacts, missing_artifacts
 from .java import find_java, java_home
 from .postgres_server import folder_elsewhere
-from .pipeline import connector_jars, fresh_beat, keep_settings, pipeline_specs, settings_env
+from .pipeline import connector_jars, fresh_beat, keep_settings, pipeline_specs, settings_env, spark_archive, with_archive
 from .run import in_words
 from .servers import Stack, home_lock
 from .service import check_room, free_port, last_line
@@ -113,7 +113,8 @@ def build(
     page = free_port(settings.dashboard_port)
     if page != settings.dashboard_port: console.print(f'[yellow]Port {settings.dashboard_port} is in use; the dashboard takes {page}[/]')
     effective = stack.settings.model_copy(update={'dashboard_port': page})
-    return effective, stack.specs() + pipeline_specs(effective, connector_jars(settings), java_home(settings.stock_pipeline_cache))
+    specs = pipeline_specs(effective, connector_jars(settings), java_home(settings.stock_pipeline_cache))
+    return effective, stack.specs() + [with_archive(o, spark_archive(effective)) if o.name == 'stream' else o for o in specs]
 
 # %% ../../nbs/08_operate/14_up.ipynb #3881ed66
 def _refuse_second(settings):
