@@ -59,7 +59,7 @@ def kafka_properties(
         'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT', 'log.dirs': folder,
         'auto.create.topics.enable': 'false', 'num.partitions': 3, 'log.retention.hours': RETENTION_HOURS, 'log.segment.bytes': 128<<20,
         'log.cleaner.dedupe.buffer.size': 4<<20, 'num.network.threads': 2, 'num.io.threads': 4, 'background.threads': 2,
-        'group.initial.rebalance.delay.ms': 0, 'controlled.shutdown.enable': 'true', 'broker.heartbeat.interval.ms': 500,
+        'group.initial.rebalance.delay.ms': 0, 'controlled.shutdown.enable': 'true', 'broker.heartbeat.interval.ms': 1000,
         'broker.session.timeout.ms': 3000, 'metadata.max.idle.interval.ms': 0}
     for topic in ('offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'):
         values |= {f'{topic}.replication.factor': 1, f'{topic}.num.partitions': 1}
@@ -122,7 +122,7 @@ def format_folder(
     return next((o.split('=', 1)[1] for o in meta.read_text().splitlines() if o.startswith('cluster.id=')), '')
 
 # %% ../../nbs/08_operate/05_kafka.ipynb #4f44b43e
-JVM = ('-Xms96m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError', '-Djava.awt.headless=true')
+JVM = ('-Xms96m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError', '-XX:-UsePerfData', '-Djava.awt.headless=true')
 
 class KafkaServer(Server):
     "An embedded Kafka broker."

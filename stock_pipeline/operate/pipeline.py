@@ -132,7 +132,7 @@ def with_archive(
     env = {**spec.env}
     def before():
         spec.before()
-        env['SPARK_SUBMIT_OPTS'] = ' '.join([os.environ.get('SPARK_SUBMIT_OPTS', ''), *(f'"{o}"' for o in archive.options())]).strip()
+        env['SPARK_SUBMIT_OPTS'] = ' '.join([os.environ.get('SPARK_SUBMIT_OPTS', ''), '-XX:-UsePerfData', *(f'"{o}"' for o in archive.options())]).strip()
     def ready():
         if not spec.ready(): return False
         archive.passed()
