@@ -20,7 +20,7 @@ from .java import find_java
 from .service import ServiceSpec
 
 # %% auto #0
-__all__ = ['NEEDS', 'KEPT', 'AT_REST', 'settings_env', 'service_env', 'keep_settings', 'kept_settings', 'fresh_beat',
+__all__ = ['NEEDS', 'KEPT', 'AT_REST', 'LAUNCHER', 'settings_env', 'service_env', 'keep_settings', 'kept_settings', 'fresh_beat',
            'page_answers', 'pipeline_specs', 'connector_jars', 'spark_archive', 'with_archive']
 
 # %% ../../nbs/08_operate/11_pipeline.ipynb #77b86ca7
@@ -118,6 +118,8 @@ def connector_jars(settings:Settings) -> str: # with commas
     return ','.join(map(str, jar_paths(settings.stock_pipeline_cache, 'spark')))
 
 # %% ../../nbs/08_operate/11_pipeline.ipynb #39cacf44
+LAUNCHER = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData' # of the small JVM that only writes the command line of the big one
+
 def spark_archive(settings:Settings) -> ClassArchive:
     "The archive of Spark's driver: its jars and the connector's."
     cache, java = settings.stock_pipeline_cache, find_java()
@@ -129,7 +131,7 @@ def with_archive(
     archive:ClassArchive,
 ) -> ServiceSpec:
     "The same job, started from the archive, or making it when it ends."
-    env = {**spec.env}
+    env = {'SPARK_LAUNCHER_OPTS': LAUNCHER, **spec.env}
     def before():
         spec.before()
         env['SPARK_SUBMIT_OPTS'] = ' '.join([os.environ.get('SPARK_SUBMIT_OPTS', ''), '-XX:-UsePerfData', *(f'"{o}"' for o in archive.options())]).strip()
