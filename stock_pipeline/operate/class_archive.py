@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os, shutil, time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 from .java import Java
 
 # %% auto #0
-__all__ = ['QUIET', 'UNUSED', 'archive_path', 'ClassArchive']
+__all__ = ['QUIET', 'UNUSED', 'WITHOUT', 'archive_path', 'ClassArchive']
 
 # %% ../../nbs/08_operate/01a_class_archive.ipynb #1ac90be6
 def archive_path(
@@ -29,44 +28,39 @@ def archive_path(
     return Path(cache)/'classes'/f"{name}-{sha256(chr(10).join(facts).encode()).hexdigest()[:12]}"
 
 # %% ../../nbs/08_operate/01a_class_archive.ipynb #f6af80f3
-QUIET = '-Xlog:disable', '-Xlog:all=error:stderr' # which classes cannot be kept is nobody's business
-UNUSED = 30*86_400 # s after which an archive goes
-
 def _flags(java): # to use one, and to make one
     if java.version >= 25: return '-XX:AOTCache=', '-XX:AOTCacheOutput='
     return ('-XX:SharedArchiveFile=', '-XX:ArchiveClassesAtExit=') if any((java.home/'lib'/'server').glob('classes*.jsa')) else ()
 
 # %% ../../nbs/08_operate/01a_class_archive.ipynb #55533b28
+QUIET = '-Xlog:disable', '-Xlog:all=error:stderr' # which classes cannot be kept is nobody's business
+UNUSED, WITHOUT = 30*86_400, 7*86_400 # s after which an archive goes, and after which it is tried again
+
 class ClassArchive:
     "The archive of one program in one home."
     def __init__(self,
         where:Callable[[], Path], # from `archive_path`; asked when the jars are there
         java:Java,
-        work:Path, # folder of the home, for what is made and for what is on trial
+        work:Path, # folder of the home, for what is made and for reports
         name:str, # of the program
     ):
-        self.where, self.java, self.part, self.trial = where, java, work/f'{name}.classes', work/f'{name}.trial'
+        self.where, self.java, self.part, self.crash = where, java, work/f'{name}.classes', work/f'{name}.crash'
 
     def options(self) -> list[str]: # for the command line of Java
         "Start from the archive; as long as there is none, make one when the program ends in order."
         try:
             path, flags = self.where(), _flags(self.java)
-            if self.trial.exists(): self._give_up(path) # the last start from it led to nothing
+            if self.crash.exists(): self.crash.replace(self.crash.with_suffix('.crashed')); _without(path)
             self.part.unlink(missing_ok=True)
+            if path.parent.exists(): _sweep(path.parent)
             if not flags: return []
             if not path.exists(): return [f'{flags[1]}{self.part}', *QUIET]
             if not path.stat().st_size: return []
             os.utime(path) # it is in use
-            self.trial.touch()
-            return [f'{flags[0]}{path}', '-Xshare:auto', *QUIET]
+            return [f'{flags[0]}{path}', f'-XX:ErrorFile={self.crash}', '-XX:-CreateCoredumpOnCrash', *QUIET]
         except OSError: return [] # a cache that cannot be read or written: as slow as ever
 
-    def passed(self):
-        "The program is at work, so the archive is good."
-        with suppress(OSError): self.trial.unlink(missing_ok=True)
-
-    def _give_up(self, path):
-        with suppress(OSError): path.parent.mkdir(parents=True, exist_ok=True); path.write_bytes(b''); self.trial.unlink(missing_ok=True)
+def _without(path): path.parent.mkdir(parents=True, exist_ok=True); path.write_bytes(b'')
 
 # %% ../../nbs/08_operate/01a_class_archive.ipynb #932c3b40
 from fastcore.basics import patch
@@ -79,7 +73,7 @@ def keep(self:ClassArchive) -> bool: # there was one, and it was whole
         path = self.where()
         with self.part.open('rb') as f: whole = f.read(4).strip(b'\0')
         if whole: _take(self.part, path)
-        else: self._give_up(path)
+        else: _without(path)
         self.part.unlink()
         return bool(whole)
     except OSError: return False # nothing was made, or the cache cannot be written
@@ -92,5 +86,7 @@ def _take(part, path):
         with new.open('rb+') as f: os.fsync(f.fileno()) # before its name: a power cut must not leave half of it there
         new.replace(path)
     finally: new.unlink(missing_ok=True)
-    for o in path.parent.iterdir():
-        if o.stat().st_mtime < time.time() - UNUSED: o.unlink(missing_ok=True)
+
+def _sweep(folder): # what nobody has started from for long
+    for o in folder.iterdir():
+        if o.stat().st_mtime < time.time() - (UNUSED if o.stat().st_size else WITHOUT): o.unlink(missing_ok=True)

@@ -135,10 +135,7 @@ class KafkaServer(Server):
         java = find_java()
         return ClassArchive(lambda: archive_path(self.cache, 'kafka', java, group_dir(self.cache, 'kafka').glob('*.jar')), java, self.home/'run', 'kafka')
 
-    def ready(self) -> bool:
-        if broker_count(self.port) < 1: return False
-        self.archive.passed()
-        return True
+    def ready(self) -> bool: return broker_count(self.port) > 0
 
     def argv(self) -> list:
         options = [*JVM, *self.archive.options(), f"-Dlog4j2.configurationFile={(self.folder/'log4j2.properties').as_uri()}", f'-Dkafka.logfile={self.log}']

@@ -135,8 +135,4 @@ def with_archive(
     def before():
         spec.before()
         env['SPARK_SUBMIT_OPTS'] = ' '.join([os.environ.get('SPARK_SUBMIT_OPTS', ''), '-XX:-UsePerfData', *(f'"{o}"' for o in archive.options())]).strip()
-    def ready():
-        if not spec.ready(): return False
-        archive.passed()
-        return True
-    return replace(spec, env=env, before=before, ready=ready, after=archive.keep)
+    return replace(spec, env=env, before=before, after=archive.keep)
