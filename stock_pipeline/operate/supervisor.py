@@ -128,12 +128,19 @@ class Supervisor:
 
     def __exit__(self, *exc): self._exit.close()
 
-    def ask_stop(self): self.stopping.set(); self.changed.set()
+# %% ../../nbs/08_operate/10_supervisor.ipynb #e06644d1
+@patch
+def ask_stop(self:Supervisor):
+    "As a signal does."
+    self.stopping.set(); self.changed.set()
 
-    def pause(self, longest:float) -> bool: # False: somebody has asked to stop
-        "Wait until a service changes its state, at most so many seconds."
-        self.changed.wait(longest); self.changed.clear()
-        return not self.stopping.is_set()
+@patch
+def pause(self:Supervisor,
+    longest:float, # seconds
+) -> bool: # False: somebody has asked to stop
+    "Wait until a service changes its state."
+    self.changed.wait(longest); self.changed.clear()
+    return not self.stopping.is_set()
 
 # %% ../../nbs/08_operate/10_supervisor.ipynb #84e51695
 @patch
