@@ -13,7 +13,7 @@ from pathlib import Path
 from .java import Java
 
 # %% auto #0
-__all__ = ['QUIET', 'UNUSED', 'WITHOUT', 'archive_path', 'ClassArchive']
+__all__ = ['QUIET', 'UNUSED', 'WITHOUT', 'ROOM', 'archive_path', 'ClassArchive']
 
 # %% ../../nbs/08_operate/01a_class_archive.ipynb #1ac90be6
 def archive_path(
@@ -34,7 +34,7 @@ def _flags(java): # to use one, and to make one
 
 # %% ../../nbs/08_operate/01a_class_archive.ipynb #55533b28
 QUIET = '-Xlog:disable', '-Xlog:all=error:stderr' # which classes cannot be kept is nobody's business
-UNUSED, WITHOUT = 30*86_400, 7*86_400 # s after which an archive goes, and after which it is tried again
+UNUSED, WITHOUT, ROOM = 30*86_400, 7*86_400, 1 << 30 # s after which an archive goes, s after which it is tried again, bytes that must be free to make one
 
 class ClassArchive:
     "The archive of one program in one home."
@@ -54,7 +54,7 @@ class ClassArchive:
             self.part.unlink(missing_ok=True)
             if path.parent.exists(): _sweep(path.parent)
             if not flags: return []
-            if not path.exists(): return [f'{flags[1]}{self.part}', *QUIET]
+            if not path.exists(): return [f'{flags[1]}{self.part}', *QUIET] if shutil.disk_usage(self.part.parent).free > ROOM else []
             if not path.stat().st_size: return []
             os.utime(path) # it is in use
             return [f'{flags[0]}{path}', f'-XX:ErrorFile={self.crash}', '-XX:-CreateCoredumpOnCrash', *QUIET]

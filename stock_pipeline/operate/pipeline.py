@@ -132,7 +132,11 @@ def with_archive(
 ) -> ServiceSpec:
     "The same job, started from the archive, or making it when it ends."
     env = {'SPARK_LAUNCHER_OPTS': LAUNCHER, **spec.env}
+    job = replace(spec, env=env, after=archive.keep)
     def before():
         spec.before()
-        env['SPARK_SUBMIT_OPTS'] = ' '.join([os.environ.get('SPARK_SUBMIT_OPTS', ''), '-XX:-UsePerfData', *(f'"{o}"' for o in archive.options())]).strip()
-    return replace(spec, env=env, before=before, after=archive.keep)
+        options = archive.options()
+        job.stop_timeout = spec.stop_timeout + 30*any(str(archive.part) in o for o in options) # s to write it down
+        env['SPARK_SUBMIT_OPTS'] = ' '.join([os.environ.get('SPARK_SUBMIT_OPTS', ''), '-XX:-UsePerfData', *(f'"{o}"' for o in options)]).strip()
+    job.before = before
+    return job

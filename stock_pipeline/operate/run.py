@@ -44,7 +44,7 @@ def in_words(
 
 # %% ../../nbs/08_operate/13_run.ipynb #fbc342bb
 def end_java(
-    patience:float=20, # seconds
+    patience:float=50, # seconds
 ):
     "Let Spark's JVM end by itself: it may have its classes to write down, and would be killed with this process."
     pyspark = sys.modules.get('pyspark')
