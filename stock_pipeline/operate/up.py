@@ -31,8 +31,8 @@ from .supervisor import Supervisor, end_leftovers, read_state
 from ..store.reader import Reader
 
 # %% auto #0
-__all__ = ['log', 'COLOUR', 'BADGE', 'MEMORY_EVERY', 'check_key', 'check_machine', 'fetch_with_bar', 'status_table', 'build',
-           'run_up', 'replay_stored', 'run_child']
+__all__ = ['log', 'COLOUR', 'BADGE', 'MEMORY_EVERY', 'LINE_EVERY', 'check_key', 'check_machine', 'fetch_with_bar', 'status_table',
+           'build', 'run_up', 'replay_stored', 'run_child']
 
 # %% ../../nbs/08_operate/14_up.ipynb #4a76ddaf
 log = logging.getLogger(__name__)
@@ -155,20 +155,30 @@ def replay_stored(
         try: return lag_of(read_ends(probe), reader.offsets(settings.topic)) == 0
         except PipelineError: return False
 
-MEMORY_EVERY = 10 # s; it is measured process by process
+# %% ../../nbs/08_operate/14_up.ipynb #cb9afce0
+MEMORY_EVERY, LINE_EVERY = 10, 60 # s: memory, which is measured process by process, on a terminal; memory and a line of figures without one
 
-def _turns(boss, settings, until_done, every): # every: () -> s until the next turn, unless a service changes its state
+def _each(seconds): # () -> whether so long has passed since it last said yes
+    at = float('-inf')
+    def due():
+        nonlocal at
+        if time.monotonic() < at + seconds: return False
+        at = time.monotonic()
+        return True
+    return due
+
+# %% ../../nbs/08_operate/14_up.ipynb #679c9652
+def _turns(boss, settings, until_done, every, memory): # () -> s until the next turn, unless a service changes its state; () -> whether to measure memory now
     "A status at each turn, with the rate, until told to stop; ends by itself when a replay is done."
-    before, measured, known = None, 0.0, {}
+    before, known = None, {}
     home = settings.stock_pipeline_home
     watch = DiskWatch([home, folder_elsewhere(home), settings.checkpoint], settings.disk_warning_mb, settings.disk_limit_mb, home/'run'/'disk.json')
     with closing(Reader(settings.postgres_dsn(role='reader'))) as reader:
         while boss.pause(every()):
-            now = time.monotonic()
-            due = now > measured + MEMORY_EVERY
+            now, measure = time.monotonic(), memory()
             watch.step()
-            doc = pipeline_status(home, due, reader, settings)
-            if due: measured, known = now, {o['name']: o['memory_mb'] for o in doc['services']}
+            doc = pipeline_status(home, measure, reader, settings)
+            if measure: known = {o['name']: o['memory_mb'] for o in doc['services']}
             for o in doc['services']: o['memory_mb'] = known.get(o['name'])
             stored = doc['ticks_stored']
             rate = None if before is None or stored is None or before[1] is None else (stored - before[1])/(now - before[0])
@@ -195,20 +205,21 @@ def _announce(doc, console, start, said):
 def _live(boss, settings, console, start, until_done):
     doc, said = None, set()
     with Live(console=console, refresh_per_second=2, transient=True) as live:
-        for doc, rate in _turns(boss, settings, until_done, lambda: 1):
+        for doc, rate in _turns(boss, settings, until_done, lambda: 1, _each(MEMORY_EVERY)):
             _announce(doc, console, start, said)
             live.update(status_table(doc, rate))
     return doc
 
 def _plain(boss, settings, console, start, until_done):
-    doc, said, before, since = None, set(), {}, 0.0
+    doc, said, before, line, told = None, set(), {}, _each(LINE_EVERY), False
+    def due(): nonlocal told; told = 'healthy' in said and line(); return told
     settled = lambda: 'healthy' in said and ('price' in said or time.monotonic() > start + 60) # a closed market has no new price
-    for doc, rate in _turns(boss, settings, until_done, lambda: 10 if settled() and not until_done else 1): # nobody looks, so each second is too often
+    for doc, rate in _turns(boss, settings, until_done, lambda: 10 if settled() and not until_done else 1, due): # nobody looks, so each second is too often
         _announce(doc, console, start, said)
         for o in doc['services']:
             if before.get(o['name']) != o['state']: console.print(f"{o['name']} is {o['state']}{': ' + o['detail'] if o['detail'] else ''}", soft_wrap=True)
         before = {o['name']: o['state'] for o in doc['services']}
-        if time.monotonic() > since + 30 and doc['healthy']: since = time.monotonic(); console.print(status_table(doc, rate).renderables[-1])
+        if told and doc['healthy']: console.print(status_table(doc, rate).renderables[-1])
     return doc
 
 def _report(doc, console):
