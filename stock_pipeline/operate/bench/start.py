@@ -17,8 +17,8 @@ from rich.table import Table
 from ...core.config import load_settings
 from ...core.errors import PipelineError, StackError
 from ...core.sessions import session_at
-from .site import cpu_seconds
 from ..pipeline import kept_settings, settings_env
+from ..process import family
 from ..servers import ROLE_SETTINGS, guarded
 from ..service import free_port, last_line, open_environ
 from ..status import memory_mb
@@ -26,8 +26,8 @@ from ..supervisor import read_state
 from ...store.reader import Reader
 
 # %% auto #0
-__all__ = ['NEWER', 'WANTED', 'Upped', 'upped', 'await_start', 'parts', 'seconds_used', 'percent', 'megabytes', 'measure_start',
-           'totals', 'missed', 'start_table']
+__all__ = ['NEWER', 'Times', 'WANTED', 'Upped', 'upped', 'await_start', 'parts', 'times', 'seconds_between', 'percent',
+           'megabytes', 'measure_start', 'totals', 'missed', 'start_table']
 
 # %% ../../../nbs/08_operate/35_bench/13_start.ipynb #697f45e6
 @dataclass
@@ -91,21 +91,38 @@ def parts(
     state = read_state(home)
     return {'supervisor': state['supervisor'], **{o['name']: o['pid'] for o in state['services'] if o['pid']}}
 
-def seconds_used(
-    found:dict[str, int], # from `parts`
-) -> dict[str, float]: # s of processor time, by part
-    "What each part has used so far."
-    return {name: sum(psutil.Process(pid).cpu_times()[:2]) if name == 'supervisor' else cpu_seconds(pid) for name, pid in found.items()}
+Times = dict[int, tuple[float, float]] # process id -> s of its own, s of its ended children
 
+def times(
+    pid:int,
+    alone:bool=False, # without its family
+) -> Times:
+    "Processor time of a part so far."
+    out = {}
+    for p in [psutil.Process(pid), *(() if alone else family(pid))]:
+        try: t = p.cpu_times()
+        except psutil.Error: continue
+        out[p.pid] = t.user + t.system, 0 if alone else t.children_user + t.children_system
+    return out
+
+def seconds_between(before:Times, after:Times) -> float: # s
+    "What a part has used between two looks."
+    old = lambda pid: before.get(pid, (0, 0))
+    alive = sum(own - old(pid)[0] for pid, (own, _) in after.items())
+    ended = sum(gathered - old(pid)[1] for pid, (_, gathered) in after.items()) - sum(own for pid, (own, _) in before.items() if pid not in after)
+    return alive + max(0, ended)
+
+# %% ../../../nbs/08_operate/35_bench/13_start.ipynb #1ba64800
 def percent(
     found:dict[str, int], # from `parts`
     seconds:float, # span
 ) -> dict[str, float]: # percent of one core, by part
     "Watch for a while."
-    before, since = seconds_used(found), time.monotonic()
+    look = lambda: {name: times(pid, name == 'supervisor') for name, pid in found.items()}
+    before, since = look(), time.monotonic()
     time.sleep(seconds) # a span of time is what is measured
-    after, span = seconds_used(found), time.monotonic() - since
-    return {name: round((after[name] - before[name])/span*100, 2) for name in found}
+    after, span = look(), time.monotonic() - since
+    return {name: round(seconds_between(before[name], after[name])/span*100, 2) for name in found}
 
 def megabytes(found:dict[str, int]) -> dict[str, float]: # MB, by part
     "Memory of each part."
