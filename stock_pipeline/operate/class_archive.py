@@ -36,6 +36,7 @@ def _flags(java): # to use one, and to make one
 QUIET = '-Xlog:disable', '-Xlog:all=error:stderr' # which classes cannot be kept is nobody's business
 UNUSED, WITHOUT, ROOM = 30*86_400, 7*86_400, 1 << 30 # s after which an archive goes, s after which it is tried again, bytes that must be free to make one
 
+# %% ../../nbs/08_operate/01a_class_archive.ipynb #4db8c51f
 class ClassArchive:
     "The archive of one program in one home."
     def __init__(self,
@@ -54,11 +55,15 @@ class ClassArchive:
             self.part.unlink(missing_ok=True)
             if path.parent.exists(): _sweep(path.parent)
             if not flags: return []
-            if not path.exists(): return [f'{flags[1]}{self.part}', *QUIET] if shutil.disk_usage(self.part.parent).free > ROOM else []
+            if not path.exists(): return [f'{flags[1]}{self.part}', *QUIET] if self._worth_it(path) else []
             if not path.stat().st_size: return []
             os.utime(path) # it is in use
             return [f'{flags[0]}{path}', f'-XX:ErrorFile={self.crash}', '-XX:-CreateCoredumpOnCrash', *QUIET]
         except OSError: return [] # a cache that cannot be read or written: as slow as ever
+
+    def _worth_it(self, path): # recording makes a start slower, and the result needs a place
+        there = next(o for o in path.parents if o.exists())
+        return os.access(there, os.W_OK) and min(shutil.disk_usage(o).free for o in (there, self.part.parent)) > ROOM
 
 def _without(path): path.parent.mkdir(parents=True, exist_ok=True); path.write_bytes(b'')
 
@@ -72,9 +77,10 @@ def keep(self:ClassArchive) -> bool: # there was one, and it was whole
     try:
         path = self.where()
         with self.part.open('rb') as f: whole = f.read(4).strip(b'\0')
-        if whole: _take(self.part, path)
-        else: _without(path)
-        self.part.unlink()
+        try:
+            if whole: _take(self.part, path)
+            else: _without(path)
+        finally: self.part.unlink()
         return bool(whole)
     except OSError: return False # nothing was made, or the cache cannot be written
 
