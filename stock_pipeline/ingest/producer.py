@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 # %% ../../nbs/03_ingest/14_producer.ipynb #a996c1ed
 async def _watch(twin):
-    while twin.failure is None: await asyncio.sleep(.2)
+    while twin.failure is None: await asyncio.sleep(1)
     raise twin.failure
 
 async def _embedded(settings, stack): # the twin, symbols

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import base64, shutil, socket, struct, subprocess, tempfile, uuid
+from functools import cached_property
 from pathlib import Path
 
 from fastcore.basics import patch
 
 from ..core.errors import StackError
 from .artifacts import fetch_artifacts, file_lock, group_dir
+from .class_archive import ClassArchive, archive_path
 from .java import find_java
 from .service import Server, free_port
 
@@ -57,8 +59,8 @@ def kafka_properties(
         'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT', 'log.dirs': folder,
         'auto.create.topics.enable': 'false', 'num.partitions': 3, 'log.retention.hours': RETENTION_HOURS, 'log.segment.bytes': 128<<20,
         'log.cleaner.dedupe.buffer.size': 4<<20, 'num.network.threads': 2, 'num.io.threads': 4, 'background.threads': 2,
-        'group.initial.rebalance.delay.ms': 0, 'controlled.shutdown.enable': 'true', 'broker.heartbeat.interval.ms': 500,
-        'broker.session.timeout.ms': 3000}
+        'group.initial.rebalance.delay.ms': 0, 'controlled.shutdown.enable': 'true', 'broker.heartbeat.interval.ms': 1000,
+        'broker.session.timeout.ms': 3000, 'metadata.max.idle.interval.ms': 0}
     for topic in ('offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'):
         values |= {f'{topic}.replication.factor': 1, f'{topic}.num.partitions': 1}
     values |= {'transaction.state.log.min.isr': 1, 'share.coordinator.state.topic.min.isr': 1}
@@ -120,7 +122,7 @@ def format_folder(
     return next((o.split('=', 1)[1] for o in meta.read_text().splitlines() if o.startswith('cluster.id=')), '')
 
 # %% ../../nbs/08_operate/05_kafka.ipynb #4f44b43e
-JVM = ('-Xms96m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError', '-Djava.awt.headless=true')
+JVM = ('-Xms96m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError', '-XX:-UsePerfData', '-Djava.awt.headless=true')
 
 class KafkaServer(Server):
     "An embedded Kafka broker."
@@ -128,10 +130,15 @@ class KafkaServer(Server):
     advertised = '' # host:port that clients are told; default: the real one
     controller_port = None
 
+    @cached_property
+    def archive(self) -> ClassArchive:
+        java = find_java()
+        return ClassArchive(lambda: archive_path(self.cache, 'kafka', java, group_dir(self.cache, 'kafka').glob('*.jar')), java, self.home/'run', 'kafka')
+
     def ready(self) -> bool: return broker_count(self.port) > 0
 
     def argv(self) -> list:
-        options = [*JVM, f"-Dlog4j2.configurationFile={(self.folder/'log4j2.properties').as_uri()}", f'-Dkafka.logfile={self.log}']
+        options = [*JVM, *self.archive.options(), f"-Dlog4j2.configurationFile={(self.folder/'log4j2.properties').as_uri()}", f'-Dkafka.logfile={self.log}']
         return _java(options, 'kafka.Kafka', self.folder/'server.properties', cache=self.cache)
 
     def before(self) -> None:
@@ -140,6 +147,8 @@ class KafkaServer(Server):
         self.controller_port = self.controller_port or free_port()
         (self.folder/'server.properties').write_text(kafka_properties(self.folder/'data', self.port, self.controller_port, self.advertised))
         (self.folder/'log4j2.properties').write_text(LOG4J.replace('LEVEL', 'info'))
+
+    def after(self) -> None: self.archive.keep()
 
 # %% ../../nbs/08_operate/05_kafka.ipynb #543ce064
 @patch

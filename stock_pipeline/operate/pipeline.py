@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 import json, os, sys, time
+from dataclasses import replace
+from http.client import HTTPConnection, HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 
-import httpx
 from pydantic import SecretStr
 
 from ..core.config import Settings, secret_names
 from .artifacts import jar_paths
+from .class_archive import ClassArchive, archive_path
+from .java import find_java
 from .service import ServiceSpec
 
 # %% auto #0
-__all__ = ['NEEDS', 'KEPT', 'AT_REST', 'settings_env', 'service_env', 'keep_settings', 'kept_settings', 'fresh_beat',
-           'page_answers', 'pipeline_specs', 'connector_jars']
+__all__ = ['NEEDS', 'KEPT', 'AT_REST', 'LAUNCHER', 'settings_env', 'service_env', 'keep_settings', 'kept_settings', 'fresh_beat',
+           'page_answers', 'pipeline_specs', 'connector_jars', 'spark_archive', 'with_archive']
 
 # %% ../../nbs/08_operate/11_pipeline.ipynb #77b86ca7
 def _as_text(v):
@@ -85,8 +89,10 @@ def _command(name, *more): return [sys.executable, '-P', '-m', 'stock_pipeline',
 
 def page_answers(port:int) -> bool:
     "Whether the dashboard says that it is well."
-    try: return httpx.get(f'http://127.0.0.1:{port}/_stcore/health', timeout=2, trust_env=False).text == 'ok'
-    except httpx.HTTPError: return False
+    page = HTTPConnection('127.0.0.1', port, timeout=2) # asked every two seconds: a client with TLS and proxies would cost more than the page
+    try: page.request('GET', '/_stcore/health'); return page.getresponse().read(100) == b'ok'
+    except (OSError, HTTPException): return False
+    finally: page.close()
 
 def pipeline_specs(
     settings:Settings, # in effect: real addresses and passwords
@@ -110,3 +116,27 @@ def pipeline_specs(
 def connector_jars(settings:Settings) -> str: # with commas
     "The Kafka connector of Spark in the cache."
     return ','.join(map(str, jar_paths(settings.stock_pipeline_cache, 'spark')))
+
+# %% ../../nbs/08_operate/11_pipeline.ipynb #39cacf44
+LAUNCHER = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData' # of the small JVM that only writes the command line of the big one
+
+def spark_archive(settings:Settings) -> ClassArchive:
+    "The archive of Spark's driver: its jars and the connector's."
+    cache, java = settings.stock_pipeline_cache, find_java()
+    jars = lambda: [*jar_paths(cache, 'spark'), *Path(find_spec('pyspark').origin).parent.glob('jars/*.jar')]
+    return ClassArchive(lambda: archive_path(cache, 'spark', java, jars()), java, settings.stock_pipeline_home/'run', 'stream')
+
+def with_archive(
+    spec:ServiceSpec, # of the Spark job
+    archive:ClassArchive,
+) -> ServiceSpec:
+    "The same job, started from the archive, or making it when it ends."
+    env = {'SPARK_LAUNCHER_OPTS': LAUNCHER, **spec.env}
+    job = replace(spec, env=env, after=archive.keep)
+    def before():
+        spec.before()
+        options = archive.options()
+        job.stop_timeout = spec.stop_timeout + 30*any(str(archive.part) in o for o in options) # s to write it down
+        env['SPARK_SUBMIT_OPTS'] = ' '.join([os.environ.get('SPARK_SUBMIT_OPTS', ''), '-XX:-UsePerfData', *(f'"{o}"' for o in options)]).strip()
+    job.before = before
+    return job

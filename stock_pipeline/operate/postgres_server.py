@@ -5,7 +5,7 @@
 # %% ../../nbs/08_operate/06_postgres.ipynb #0c802558
 from __future__ import annotations
 
-import os, pwd, secrets, shutil, signal, subprocess, tempfile
+import os, pwd, secrets, shutil, signal, socket, struct, subprocess, tempfile
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +23,7 @@ from .service import Server, free_port, open_environ, secret, wait_until
 
 # %% auto #0
 __all__ = ['SHARED', 'POSTGRES', 'ROLES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'folder_elsewhere',
-           'cluster_folder', 'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer']
+           'cluster_folder', 'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer', 'takes_sessions']
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #7a10749b
 def server_user() -> str|None: # None: as whoever runs this
@@ -185,6 +185,18 @@ class PostgresServer(Server):
         if self.user: shutil.chown(conf, self.user)
 
 # %% ../../nbs/08_operate/06_postgres.ipynb #a48bce3c
+def takes_sessions(
+    port:int,
+    host:str='127.0.0.1',
+    timeout:float=2, # seconds
+) -> bool: # raises `OSError` when nobody answers
+    "Whether PostgreSQL begins a session; none is left open."
+    body = struct.pack('>i', 3 << 16) + b'user\0postgres\0database\0postgres\0\0' # version 3.0 of the protocol
+    with socket.create_connection((host, port), timeout) as sock:
+        sock.sendall(struct.pack('>i', len(body) + 4) + body)
+        return sock.recv(1024)[:1] == b'R' # all of it: who leaves an answer unread makes a line in the server's log
+
+# %% ../../nbs/08_operate/06_postgres.ipynb #add91aad
 @patch
 def connect(self:PostgresServer,
     dbname:str='postgres',
@@ -194,12 +206,13 @@ def connect(self:PostgresServer,
 
 @patch
 def ready(self:PostgresServer) -> bool:
-    "It answers a query; the first time, owner and databases are made."
+    "It takes sessions; the first time it must answer a query, and owner and databases are made."
+    if self._made: return takes_sessions(self.port)
     conn = self.connect()
     try:
         conn.autocommit = True
         with conn.cursor() as cur:
-            if not self._made: self._make(cur)
+            self._make(cur)
             cur.execute('SELECT 1')
             return cur.fetchone() == (1,)
     finally: conn.close()

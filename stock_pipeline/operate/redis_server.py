@@ -72,7 +72,7 @@ def redis_conf(
 ) -> str: # text of `redis.conf`
     "A cache on loopback that writes nothing to disk."
     values = [('bind', '127.0.0.1'), ('port', port), ('requirepass', password), ('dir', f'"{folder}"'), ('daemonize', 'no'), ('save', '""'),
-        ('appendonly', 'no'), ('maxmemory', '64mb'), ('maxmemory-policy', 'allkeys-lru'), ('databases', 1), ('set-proc-title', 'no'), ('loglevel', 'notice')]
+        ('appendonly', 'no'), ('maxmemory', '64mb'), ('maxmemory-policy', 'allkeys-lru'), ('databases', 1), ('hz', 2), ('set-proc-title', 'no'), ('loglevel', 'notice')]
     return ''.join(f'{k} {v}\n' for k, v in values)
 
 class RedisServer(Server):

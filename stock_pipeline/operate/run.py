@@ -5,13 +5,15 @@
 # %% ../../nbs/08_operate/13_run.ipynb #8ae74d17
 from __future__ import annotations
 
-import asyncio, logging, os, re, signal, threading, time
+import asyncio, logging, os, re, signal, sys, threading, time
+from contextlib import suppress
 
 from ..core.config import Settings, secret_names
 from ..core.errors import ConfigError
 
 # %% auto #0
-__all__ = ['SERVICES', 'OneLine', 'start_logging', 'in_words', 'serve_producer', 'serve_stream', 'serve_dashboard', 'run_service']
+__all__ = ['SERVICES', 'OneLine', 'start_logging', 'in_words', 'end_java', 'serve_producer', 'serve_stream', 'serve_dashboard',
+           'run_service']
 
 # %% ../../nbs/08_operate/13_run.ipynb #c028c5aa
 class OneLine(logging.Formatter):
@@ -40,6 +42,18 @@ def in_words(
     program = program or os.environ.get('STOCK_PIPELINE_PROGRAM') or 'stock-pipeline'
     return re.sub(r"stock-pipeline(?= [a-z])", lambda _: program, text)
 
+# %% ../../nbs/08_operate/13_run.ipynb #fbc342bb
+def end_java(
+    patience:float=50, # seconds
+):
+    "Let Spark's JVM end by itself: it may have its classes to write down, and would be killed with this process."
+    pyspark = sys.modules.get('pyspark')
+    if pyspark is None or (gateway := pyspark.SparkContext._gateway) is None: return
+    with suppress(Exception): # it is gone already, or does not listen any more
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        gateway.proc.wait(patience)
+
 # %% ../../nbs/08_operate/13_run.ipynb #3ba7fdea
 def _on_signals(stop):
     for sig in (signal.SIGINT, signal.SIGTERM): signal.signal(sig, lambda *_: stop())
@@ -59,7 +73,8 @@ def serve_stream(settings:Settings):
     stop = threading.Event()
     _on_signals(stop.set)
     for name in secret_names(): os.environ.pop(name, None) # the settings hold them; the JVM and Spark's workers are not told
-    run_stream(settings, stop, os.environ.get('SPARK_CONNECTOR_JARS', ''))
+    try: run_stream(settings, stop, os.environ.get('SPARK_CONNECTOR_JARS', ''))
+    finally: end_java()
 
 # %% ../../nbs/08_operate/13_run.ipynb #1650a090
 def serve_dashboard(settings:Settings, port:int|None=None, host:str='127.0.0.1'):

@@ -64,6 +64,7 @@ class ServiceSpec:
     depends_on: tuple = () # names of those that must be ready before
     address: str|Callable[[], str] = '' # shown to people
     before: Callable[[], None] = lambda: None # runs before each start
+    after: Callable[[], None] = lambda: None # runs when it has ended
     folder: str = '' # in its command line or its working folder, to recognise it
     cwd: Path|None = None
     user: str|None = None # run as this user (root only)
@@ -184,6 +185,7 @@ class Server:
     def argv(self) -> list: raise NotImplementedError
     def before(self) -> None: raise NotImplementedError
     def ready(self) -> bool: raise NotImplementedError
+    def after(self) -> None: pass
 
 # %% ../../nbs/08_operate/04_service.ipynb #60a01b56
 @patch
@@ -217,7 +219,7 @@ def prepare(self:Server) -> None:
 def spec(self:Server) -> ServiceSpec:
     "What the supervisor needs to know."
     return ServiceSpec(self.name, self.argv, ready=self.ready, log=self.log, stop_signal=self.stop_signal, stop_timeout=self.stop_timeout,
-        address=lambda: self.address, before=self.prepare, folder=str(self.folder), cwd=self.folder, user=self.user)
+        address=lambda: self.address, before=self.prepare, after=self.after, folder=str(self.folder), cwd=self.folder, user=self.user)
 
 # %% ../../nbs/08_operate/04_service.ipynb #2f8f8038
 def last_line(
@@ -249,3 +251,4 @@ def stop(self:Server) -> None:
     if self.process.poll() is None: end_process(ProcessRef.of(self.process.pid), self.stop_signal, self.stop_timeout)
     self.process.wait()
     self.process = None
+    self.after()

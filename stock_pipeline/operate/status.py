@@ -48,9 +48,12 @@ def _share(p):
     try: return getattr(p.memory_full_info(), 'pss', 0) or p.memory_info().rss
     except psutil.AccessDenied: return p.memory_info().rss # another user's process, in a container
 
-def memory_mb(pid:int|None) -> float|None: # None: no such process
+def memory_mb(
+    pid:int|None,
+    alone:bool=False, # without its family
+) -> float|None: # None: no such process
     "Memory of a process and its family: proportional set size where the system tells it (shared pages are counted once), else resident."
-    try: found = [psutil.Process(pid), *family(pid)]
+    try: found = [psutil.Process(pid), *(() if alone else family(pid))]
     except (psutil.Error, TypeError): return None
     total = 0
     for p in found:
@@ -63,9 +66,10 @@ def pipeline_status(
     home:Path, # STOCK_PIPELINE_HOME
     memory:bool=False, # also measure it; takes some milliseconds a process
     reader:Reader|None=None, # kept by who asks again and again; default: one of its own
+    settings:Settings|None=None, # in effect; default: what `up` has kept
 ) -> dict: # feed, simulated, healthy, services, ticks_stored, newest_tick_age_s, latency_ms, problem …
     "How the pipeline of this home is, measured now."
-    state, settings = read_state(home), kept_settings(home)
+    state, settings = read_state(home), settings or kept_settings(home)
     names = 'name', 'state', 'address', 'pid', 'restarts', 'detail'
     services = [{k: o.get(k) for k in names} | ({'memory_mb': memory_mb(o['pid'])} if memory else {}) for o in state['services']]
     doc = dict(feed=settings.feed if settings else None, simulated=settings.feed == 'simulated' if settings else None, home=str(home), supervisor=state['supervisor'],

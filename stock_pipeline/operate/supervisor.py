@@ -47,6 +47,7 @@ class Tended:
     error: PipelineError|None = None # why the latest start failed
     ready: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
+    wake: threading.Event = field(default_factory=threading.Event) # the process has ended, or shall end
     thread: threading.Thread|None = None
 
 # %% ../../nbs/08_operate/10_supervisor.ipynb #3732cd53
@@ -113,19 +114,33 @@ class Supervisor:
         self.home, self.on_event = Path(home).resolve(), on_event
         self.services = {o.name: Tended(o) for o in specs}
         if unknown := {d for o in specs for d in o.depends_on} - set(self.services): raise StackError(f'unknown service {", ".join(sorted(unknown))}')
-        self.stopping, self._lock, self._exit = threading.Event(), threading.RLock(), ExitStack()
+        self.stopping, self.changed, self._lock, self._exit = threading.Event(), threading.Event(), threading.RLock(), ExitStack()
 
     def __enter__(self):
         with ExitStack() as stack:
             stack.enter_context(home_lock(self.home))
             end_leftovers(self.home)
-            stack.enter_context(stop_signals(self.stopping.set))
+            stack.enter_context(stop_signals(self.ask_stop))
             stack.callback(self.stop)
             self.start()
             self._exit = stack.pop_all()
         return self
 
     def __exit__(self, *exc): self._exit.close()
+
+# %% ../../nbs/08_operate/10_supervisor.ipynb #e06644d1
+@patch
+def ask_stop(self:Supervisor):
+    "As a signal does."
+    self.stopping.set(); self.changed.set()
+
+@patch
+def pause(self:Supervisor,
+    longest:float, # seconds
+) -> bool: # False: somebody has asked to stop
+    "Wait until a service changes its state."
+    self.changed.wait(longest); self.changed.clear()
+    return not self.stopping.is_set()
 
 # %% ../../nbs/08_operate/10_supervisor.ipynb #84e51695
 @patch
@@ -148,6 +163,7 @@ def _set(self:Supervisor, svc, state, detail=''):
         svc.state, svc.detail, svc.since = state, detail, time.time()
         try: self._save()
         except OSError as e: logger.warning('state file: %s', e)
+        self.changed.set()
         try: self.on_event(Event(svc.spec.name, state, detail))
         except Exception as e: logger.warning('event: %s', e)
 
@@ -163,7 +179,7 @@ def stop(self:Supervisor) -> None:
     "Stop all services, the last one of the list first; afterwards nothing of them is left."
     self.stopping.set()
     for svc in reversed(self.services.values()):
-        svc.stop.set()
+        svc.stop.set(); svc.wake.set()
         if svc.thread: svc.thread.join(svc.spec.stop_timeout + 15)
     kill_all(marked(self.home, folder_elsewhere(self.home)))
 
@@ -198,20 +214,23 @@ def _once(self:Supervisor, svc): # why it ended
     svc.process = spawn(spec, self.home)
     svc.ref = ProcessRef.of(svc.process.pid, spec.folder)
     with self._lock: self._save() # a kill in the next moment must not lose it
-    late, fails, check = time.monotonic() + spec.start_timeout, 0, 0
-    while not svc.stop.wait(0.05 if not svc.ready.is_set() else 0.2):
+    threading.Thread(target=_tell_end, args=(svc.process, svc.wake), name=f'{spec.name} ends', daemon=True).start()
+    late, fails = time.monotonic() + spec.start_timeout, 0
+    while not svc.stop.is_set():
         if (code := svc.process.poll()) is not None:
             if code == 0 and spec.may_finish: return 'finished'
             return self._died(svc, f'ended with code {code}' if code >= 0 else f'killed by {signal.Signals(-code).name}')
-        if time.monotonic() < check: continue
         if healthy := self._asks(spec): fails = 0
         elif svc.ready.is_set(): fails += 1
         elif time.monotonic() > late: return self._died(svc, f'not ready within {spec.start_timeout:.0f} s')
         if fails >= spec.fails: return self._died(svc, f'failed {fails} health checks')
         if healthy: svc.ready.set(); svc.error = None; self._set(svc, 'running')
         elif fails: self._set(svc, 'unhealthy', f'failed {fails} of {spec.fails} health checks')
-        check = time.monotonic() + (spec.check_every if svc.ready.is_set() else 0.05)
+        svc.wake.wait(spec.check_every if svc.ready.is_set() else 0.05)
+        svc.wake.clear() # before the next look, so that no end is missed
     return ''
+
+def _tell_end(process, wake): process.wait(); wake.set() # sleeps in the kernel until then: nothing is polled
 
 # %% ../../nbs/08_operate/10_supervisor.ipynb #ef720bd7
 @patch
@@ -232,6 +251,8 @@ def _end(self:Supervisor, svc):
     end_process(ProcessRef(svc.ref.pid, svc.ref.start), svc.spec.stop_signal, svc.spec.stop_timeout) # our own child: no folder to check
     svc.process.wait()
     svc.process = None
+    try: svc.spec.after()
+    except Exception as e: logger.warning('%s: %s', svc.spec.name, e)
 
 # %% ../../nbs/08_operate/10_supervisor.ipynb #3b9bca59
 @patch

@@ -22,7 +22,7 @@ from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError
 from .artifacts import fetch_artifacts, missing_artifacts
 from .java import find_java, java_home
 from .postgres_server import folder_elsewhere
-from .pipeline import connector_jars, fresh_beat, keep_settings, pipeline_specs, settings_env
+from .pipeline import connector_jars, fresh_beat, keep_settings, pipeline_specs, settings_env, spark_archive, with_archive
 from .run import in_words
 from .servers import Stack, home_lock
 from .service import check_room, free_port, last_line
@@ -31,8 +31,8 @@ from .supervisor import Supervisor, end_leftovers, read_state
 from ..store.reader import Reader
 
 # %% auto #0
-__all__ = ['log', 'COLOUR', 'BADGE', 'MEMORY_EVERY', 'check_key', 'check_machine', 'fetch_with_bar', 'status_table', 'build',
-           'run_up', 'replay_stored', 'run_child']
+__all__ = ['log', 'COLOUR', 'BADGE', 'MEMORY_EVERY', 'LINE_EVERY', 'check_key', 'check_machine', 'fetch_with_bar', 'status_table',
+           'build', 'run_up', 'replay_stored', 'run_child']
 
 # %% ../../nbs/08_operate/14_up.ipynb #4a76ddaf
 log = logging.getLogger(__name__)
@@ -113,7 +113,8 @@ def build(
     page = free_port(settings.dashboard_port)
     if page != settings.dashboard_port: console.print(f'[yellow]Port {settings.dashboard_port} is in use; the dashboard takes {page}[/]')
     effective = stack.settings.model_copy(update={'dashboard_port': page})
-    return effective, stack.specs() + pipeline_specs(effective, connector_jars(settings), java_home(settings.stock_pipeline_cache))
+    specs = pipeline_specs(effective, connector_jars(settings), java_home(settings.stock_pipeline_cache))
+    return effective, stack.specs() + [with_archive(o, spark_archive(effective)) if o.name == 'stream' else o for o in specs]
 
 # %% ../../nbs/08_operate/14_up.ipynb #3881ed66
 def _refuse_second(settings):
@@ -154,27 +155,37 @@ def replay_stored(
         try: return lag_of(read_ends(probe), reader.offsets(settings.topic)) == 0
         except PipelineError: return False
 
-MEMORY_EVERY = 10 # s; it is measured process by process
+# %% ../../nbs/08_operate/14_up.ipynb #cb9afce0
+MEMORY_EVERY, LINE_EVERY = 10, 60 # s: memory, which is measured process by process, on a terminal; memory and a line of figures without one
 
-def _turns(boss, settings, until_done, every):
+def _each(seconds): # () -> whether so long has passed since it last said yes
+    at = float('-inf')
+    def due():
+        nonlocal at
+        if time.monotonic() < at + seconds: return False
+        at = time.monotonic()
+        return True
+    return due
+
+# %% ../../nbs/08_operate/14_up.ipynb #679c9652
+def _turns(boss, settings, until_done, every, memory): # () -> s until the next turn, unless a service changes its state; () -> whether to measure memory now
     "A status at each turn, with the rate, until told to stop; ends by itself when a replay is done."
-    before, measured, known = None, 0.0, {}
+    before, known = None, {}
     home = settings.stock_pipeline_home
     watch = DiskWatch([home, folder_elsewhere(home), settings.checkpoint], settings.disk_warning_mb, settings.disk_limit_mb, home/'run'/'disk.json')
     with closing(Reader(settings.postgres_dsn(role='reader'))) as reader:
-        while not boss.stopping.wait(every):
-            now = time.monotonic()
-            due = now > measured + MEMORY_EVERY
+        while boss.pause(every()):
+            now, measure = time.monotonic(), memory()
             watch.step()
-            doc = pipeline_status(home, memory=due, reader=reader)
-            if due: measured, known = now, {o['name']: o['memory_mb'] for o in doc['services']}
+            doc = pipeline_status(home, measure, reader, settings)
+            if measure: known = {o['name']: o['memory_mb'] for o in doc['services']}
             for o in doc['services']: o['memory_mb'] = known.get(o['name'])
             stored = doc['ticks_stored']
             rate = None if before is None or stored is None or before[1] is None else (stored - before[1])/(now - before[0])
             before = now, stored
             yield doc, rate
             if until_done and replay_stored(settings, reader):
-                yield pipeline_status(home, reader=reader), None # the last figures
+                yield pipeline_status(home, False, reader, settings), None # the last figures
                 return
 
 # %% ../../nbs/08_operate/14_up.ipynb #6a4bd168
@@ -194,19 +205,21 @@ def _announce(doc, console, start, said):
 def _live(boss, settings, console, start, until_done):
     doc, said = None, set()
     with Live(console=console, refresh_per_second=2, transient=True) as live:
-        for doc, rate in _turns(boss, settings, until_done, 1):
+        for doc, rate in _turns(boss, settings, until_done, lambda: 1, _each(MEMORY_EVERY)):
             _announce(doc, console, start, said)
             live.update(status_table(doc, rate))
     return doc
 
 def _plain(boss, settings, console, start, until_done):
-    doc, said, before, since = None, set(), {}, 0.0
-    for doc, rate in _turns(boss, settings, until_done, 1):
+    doc, said, before, line, told = None, set(), {}, _each(LINE_EVERY), False
+    def due(): nonlocal told; told = 'healthy' in said and line(); return told
+    settled = lambda: 'healthy' in said and ('price' in said or time.monotonic() > start + 60) # a closed market has no new price
+    for doc, rate in _turns(boss, settings, until_done, lambda: 10 if settled() and not until_done else 1, due): # nobody looks, so each second is too often
         _announce(doc, console, start, said)
         for o in doc['services']:
             if before.get(o['name']) != o['state']: console.print(f"{o['name']} is {o['state']}{': ' + o['detail'] if o['detail'] else ''}", soft_wrap=True)
         before = {o['name']: o['state'] for o in doc['services']}
-        if time.monotonic() > since + 30 and doc['healthy']: since = time.monotonic(); console.print(status_table(doc, rate).renderables[-1])
+        if told and doc['healthy']: console.print(status_table(doc, rate).renderables[-1])
     return doc
 
 def _report(doc, console):

@@ -22,9 +22,9 @@ from .steady import load_plotly, steady_chart
 from .views import ago, card, iso_utc, market_day, new_york, number, stats_table, tick_table, to_csv
 
 # %% auto #0
-__all__ = ['HOURS', 'TICK_FORMAT', 'STATS_FORMAT', 'TABS', 'OPTIONS', 'head', 'hour_points', 'overview', 'span', 'choose',
-           'choose_basis', 'charts', 'draw_chart', 'table_controls', 'key_of', 'table_page', 'table', 'analytics',
-           'show_stats', 'counts', 'main', 'dashboard_command']
+__all__ = ['HOURS', 'TICK_FORMAT', 'STATS_FORMAT', 'TABS', 'OPTIONS', 'SERVE', 'head', 'hour_points', 'overview', 'span',
+           'choose', 'choose_basis', 'charts', 'draw_chart', 'table_controls', 'key_of', 'table_page', 'table',
+           'analytics', 'show_stats', 'counts', 'main', 'dashboard_command']
 
 # %% ../../nbs/07_serve/09_dashboard.ipynb #315c08b5
 @st.fragment(run_every=REFRESH_S)
@@ -234,6 +234,8 @@ def main():
 OPTIONS = {'server.headless': 'true', 'server.fileWatcherType': 'none', 'server.runOnSave': 'false', 'browser.gatherUsageStats': 'false',
     'client.toolbarMode': 'minimal', 'client.showErrorDetails': 'none', 'theme.light.primaryColor': '#2f6fd0', 'theme.dark.primaryColor': '#4c9aff'}
 
+SERVE = "from streamlit.web import bootstrap, cli; bootstrap._install_config_watchers = lambda *_: None; cli.main(prog_name='streamlit')"
+
 def dashboard_command(
     port:int=8501,
     address:str='127.0.0.1', # 0.0.0.0 inside a container
@@ -241,4 +243,4 @@ def dashboard_command(
     "The command that serves the page."
     script = Path(__file__).with_name('app.py') if '__file__' in globals() else Path(sys.modules['stock_pipeline.serve'].__file__).with_name('app.py')
     flags = {**OPTIONS, 'server.address': address, 'server.port': port}
-    return [sys.executable, '-m', 'streamlit', 'run', str(script), *(f'--{k}={v}' for k, v in flags.items())]
+    return [sys.executable, '-c', SERVE, 'run', str(script), *(f'--{k}={v}' for k, v in flags.items())]
