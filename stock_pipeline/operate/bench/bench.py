@@ -16,12 +16,14 @@ from ...core.errors import ConfigError
 from .contestants import PEERS, peer, plain, product, tutorial
 from .load import Plan
 from .measure import Drain, Latency, drain, drift, latency
+from .parts import parts, show_parts
 from .site import Contestant, Site
 
 # %% auto #0
-__all__ = ['FAST', 'USUAL', 'race', 'paces', 'summary', 'table', 'compared', 'charts', 'run_bench']
+__all__ = ['RACES', 'FAST', 'USUAL', 'race', 'paces', 'summary', 'table', 'compared', 'charts', 'run_bench']
 
 # %% ../../../nbs/08_operate/35_bench/15_bench.ipynb #fb80b239
+RACES = 'drain', 'latency'
 FAST, USUAL = '200 milliseconds', '1 second' # triggers of the product that latency is measured with
 
 def race(
@@ -145,31 +147,39 @@ def run_bench(
     warm:float=25, # s before that
     peers:tuple[str, ...]=(), # names of PEERS
     soak:float=0, # minutes at 2,000 ticks a second; 0: none
-    only:tuple[str, ...]=('drain', 'latency'),
-    short:bool=False, # see `paces`
+    only:tuple[str, ...]=RACES, # and names of PARTS
+    quick:bool=False, # a small load: fewer contestants for latency, small parts
     json_file:Path|None=None,
     compare:Path|None=None, # file of an earlier run
     folder:Path|None=None, # for pictures
     console:Console|None=None,
-) -> bool: # every row and bar of the product was right
-    "The command: progress while it runs, then the table."
+) -> bool: # every row and bar of the product was right, and every part as it must be
+    "The command: progress while it runs, then the tables."
     console = console or Console(stderr=True)
     try: earlier = json.loads(compare.read_text()) if compare else None
     except (OSError, ValueError) as e: raise ConfigError(f'{compare} is no result of an earlier run: {e}', 'Name a file that --json wrote') from None
+    more = parts(only, RACES)
     if unknown := set(peers) - set(PEERS): raise ConfigError(f"no peer called {', '.join(sorted(unknown))}", f"There are: {', '.join(PEERS)}")
     try: import confluent_kafka, matplotlib
     except ModuleNotFoundError as e: raise ConfigError(f'the package {e.name} is missing', "Install what measuring needs: pip install -e '.[bench]'") from None
-    drains, latencies = {}, {}
+    drains, latencies, found = {}, {}, {}
     with console.status('') as status:
         if 'drain' in only: drains = race([product(), plain(), tutorial(), *map(peer, peers)], plan, repetitions, status.update)
-        if 'latency' in only: latencies = paces(rate, seconds, warm, short, status.update)
+        if 'latency' in only: latencies = paces(rate, seconds, warm, quick, status.update)
         if soak:
             status.update(f'soak: {soak:g} minutes at 2,000 ticks a second')
             with Site() as site: latencies['soak'] = latency(site, product(), 2_000, soak*60, warm, on_second=lambda n: status.update(f'soak: {n} of {soak*60:.0f} s'))
+        for name, part in more.items():
+            found[name] = part.measure(lambda words, name=name: status.update(f'{name}: {words}'), quick)
+            if json_file: json_file.write_text(json.dumps(found, indent=1)) # what is there by now
     doc = summary(drains, latencies, plan)
     if soak: doc['contestants']['soak'] |= dict(memory_drift=round(drift(latencies['soak'].rss_mb), 3), latency_drift=round(drift(latencies['soak'].ms), 3), lost=latencies['soak'].lost)
-    Console(width=140 if not console.is_terminal else None).print(table(doc))
+    out = Console(width=150 if not console.is_terminal else None)
+    if doc['contestants']: out.print(table(doc))
+    wrong, pictures = show_parts(found, out.print, folder)
     for line in compared(doc, earlier) if earlier else (): print(line)
-    if json_file: json_file.write_text(json.dumps(doc, indent=1))
-    if folder: console.print('Pictures: ' + ', '.join(map(str, charts(drains, latencies, doc, folder))))
-    return all(d['verified'] for name, d in doc['contestants'].items() if name.startswith(('stock-pipeline', 'soak')))
+    if json_file: json_file.write_text(json.dumps(doc | found, indent=1))
+    if folder and doc['contestants']: pictures += charts(drains, latencies, doc, folder)
+    if pictures: console.print('Pictures: ' + ', '.join(map(str, pictures)))
+    for line in wrong: console.print(f'Not as it must be: {line}')
+    return not wrong and all(d['verified'] for name, d in doc['contestants'].items() if name.startswith(('stock-pipeline', 'soak')))
