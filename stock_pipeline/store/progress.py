@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import pandas as pd
 from fastcore.basics import patch
 
 from .reader import Reader

@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import NamedTuple
 
-import pandas as pd, psycopg2
+import psycopg2
 from fastcore.basics import patch
 from psycopg2 import errors as pg
 
@@ -123,6 +123,7 @@ def frame(self:Reader,
     unit:str|None=None, # of times that come as numbers since 1970, which is faster: e.g. 's'
 ) -> pd.DataFrame: # numbers stay `Decimal`, and an empty answer keeps its columns
     "The same as a frame."
+    import pandas as pd # half a second and 80 MB that who asks for rows alone does without
     df = pd.DataFrame(self.tuples(sql, params), columns=list(columns))
     for c in times: df[c] = pd.to_datetime(df[c], utc=True, unit=unit)
     return df
@@ -161,9 +162,9 @@ def latest(self:Reader,
     return [Latest._make(o) for o in self.tuples(LATEST_SQL, {'symbols': None if symbols is None else list(symbols)})]
 
 # %% ../../nbs/04_store/04_reader.ipynb #f44bc0ba
-BAR_COLUMNS = ('symbol', 'minute', 'open', 'high', 'low', 'close', 'volume', 'count', 'vwap', 'revision')
+BAR_COLUMNS = ('symbol', 'minute', 'open', 'high', 'low', 'close', 'volume', 'count')
 
-BARS_SQL = """SELECT symbol, date_part('epoch', minute)::bigint AS at, open, high, low, close, volume, count, round(sum_pv / nullif(volume, 0), 6) AS vwap, revision FROM bars_1m
+BARS_SQL = """SELECT symbol, date_part('epoch', minute)::bigint AS at, open, high, low, close, volume, count FROM bars_1m
 WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND minute >= to_timestamp(%(start)s/1000.0) AND minute < to_timestamp(%(end)s/1000.0)
 ORDER BY symbol, minute"""
 

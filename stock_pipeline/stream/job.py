@@ -38,10 +38,14 @@ class StreamJob:
         self.spark = self.query = self.config = self.ownership = self.cache = self.partitions = None
         self.ended, self.fenced = threading.Event(), None
         self.began_ms, self.state, self.waits_for = None, 'starting', ''
+        self._progress = None, {} # moment, what Spark says
 
     def _last_batch(self):
-        try: return self.query.lastProgress or {}
+        try: last = self.query._jsq.lastProgress()
         except Exception: return {} # no query yet, or no Java any more
+        if last is None: return {}
+        if (moment := last.timestamp()) != self._progress[0]: self._progress = moment, json.loads(last.json()) # an idle query says the same for ten seconds
+        return self._progress[1]
 
     @property
     def heartbeat(self): return self.settings.stock_pipeline_home/'run'/'stream.json'
@@ -141,8 +145,8 @@ def watch(self:StreamJob, stop:threading.Event):
     "Wait for the end of the query, or for `stop`; beats once a second. It runs once a batch is stored, or when there is nothing to store."
     from pyspark.errors import StreamingQueryException
     clock = ClockWatch(wall=jvm_clock(self.spark))
-    while not stop.wait(.25):
-        try: ended = self.query.awaitTermination(1)
+    while not stop.wait(1):
+        try: ended = not self.query.isActive and (self.query.awaitTermination() or True) # raises what the query ended of
         except StreamingQueryException as e:
             if 'OffsetGap' in str(e):
                 log.warning('%s; the checkpoint is set aside', _cause(e))
