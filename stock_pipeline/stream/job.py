@@ -22,7 +22,7 @@ from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from .source import read_ledger, starting_offsets, topic_identity
 
 # %% auto #0
-__all__ = ['log', 'LIMITS', 'PROGRESS', 'StreamJob', 'run_stream']
+__all__ = ['log', 'LIMITS', 'READING', 'PROGRESS', 'StreamJob', 'run_stream']
 
 # %% ../../nbs/05_stream/07_job.ipynb #d26d06ed
 log = logging.getLogger(__name__)
@@ -110,6 +110,8 @@ def checkpoint(self:StreamJob) -> Path:
     return self.settings.checkpoint/self.config.topic_id
 
 # %% ../../nbs/05_stream/07_job.ipynb #87d32676
+READING = {'kafka.max.poll.records': '10000', # after each poll Spark asks the broker for both ends of the partition: at Kafka's 500 records that is a quarter of the reading
+    'kafka.fetch.max.wait.ms': '10'} # a question that Kafka still holds back from the batch before must be answered before the next can be asked: at Kafka's 500 ms a quiet partition holds up the batch
 PROGRESS = {'asyncProgressTrackingEnabled': 'true', 'asyncProgressTrackingCheckpointIntervalMs': '5000',
     '_asyncProgressTrackingOverrideSinkSupportCheck': 'true'} # the sink is this package's; it knows by itself what is done
 
@@ -123,7 +125,7 @@ def start(self:StreamJob):
         shutil.rmtree(self.checkpoint, ignore_errors=True)
     options = {'kafka.bootstrap.servers': s.kafka_bootstrap_servers, 'subscribe': s.topic, 'failOnDataLoss': 'true',
         'startingOffsets': starting_offsets(ledger, partitions, s.topic), 'maxOffsetsPerTrigger': str(s.max_offsets_per_trigger),
-        'kafka.max.poll.records': '10000'} # after each poll Spark asks the broker for both ends of the partition: with Kafka's 500 records a poll that is a quarter of the reading
+        **READING}
     self.began_ms = round(time.time()*1000)
     records = self.spark.readStream.format('kafka').options(**options).load().selectExpr('key', 'value', 'partition', 'offset', 'unix_millis(timestamp) AS timestamp')
     if tasks := task_limit(s.spark_master, self.spark.sparkContext.defaultParallelism): records = records.coalesce(tasks)
