@@ -225,7 +225,8 @@ ROOTS = {'kafka': [('org.apache.kafka', 'kafka_2.13', '4.3.1'), ('org.apache.log
     'redis': [('com.github.codemonstur', 'embedded-redis', '1.4.4')],
     'spark': [('org.apache.spark', 'spark-sql-kafka-0-10_2.13', '4.2.0'), ('org.apache.spark', 'spark-token-provider-kafka-0-10_2.13', '4.2.0'),
         ('org.apache.kafka', 'kafka-clients', '3.9.2'), ('org.apache.commons', 'commons-pool2', '2.13.1')],
-    'bench': [('org.postgresql', 'postgresql', '42.7.8')]}
+    'bench': [('org.postgresql', 'postgresql', '42.7.8'), ('org.apache.flink', 'flink-connector-jdbc-core', '4.0.0-2.0'), ('org.apache.flink', 'flink-connector-jdbc-postgres', '4.0.0-2.0'),
+        ('org.apache.flink', 'flink-sql-connector-kafka', '5.0.0-2.2')]}
 
 def resolve_manifest(
     group:str, # one of `ROOTS`

@@ -66,7 +66,7 @@ def encoded(
 
 # %% ../../../nbs/08_operate/35_bench/00_load.ipynb #781b91b5
 BREAKS = {'not_json': lambda v: v[:len(v)//2],
-    'price_not_a_number': lambda v: v.replace(b'"price":', b'"price":"', 1).replace(b',"event_time"', b'","event_time"', 1),
+    'price_not_a_number': lambda v: v.replace(b'"price":', b'"price":"n/a ', 1).replace(b',"event_time"', b'","event_time"', 1),
     'duplicate_key': lambda v: v[:-1] + b',"price":-1}',
     'not_utf8': lambda v: v.replace(b'"feed":"', b'"feed":"\xff', 1),
     'not_a_number': lambda v: v.replace(b'"price":', b'"price":NaN,"x":', 1)} # way of breaking → what it does to a record

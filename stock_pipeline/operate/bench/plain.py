@@ -12,7 +12,7 @@ from decimal import Decimal
 import orjson
 import pyarrow as pa
 
-from .rows import at
+from .rows import moment
 from ...store.migrations import connect, ensure_partitions, migrate, transaction
 from ...store.writer import BAR_COLUMNS, TICKS, merge_bars, refresh_averages, upsert_latest
 
@@ -61,7 +61,7 @@ def store(conn, messages, days:set):
         ensure_partitions(conn, new)
         days |= new
     with transaction(conn) as cur:
-        lines = (f"{t['symbol']}\t{at(t['event_time']).isoformat()}\t{t['event_id']}\t{t['sequence']}\t{t['source']}\t{t['feed']}\t{t['price']}\t{t['volume']}\t{','.join(t['conditions']) or chr(92) + 'N'}\t{at(t['received_at']).isoformat()}" for t in good)
+        lines = (f"{t['symbol']}\t{moment(t['event_time'])}\t{t['event_id']}\t{t['sequence']}\t{t['source']}\t{t['feed']}\t{t['price']}\t{t['volume']}\t{','.join(t['conditions']) or chr(92) + 'N'}\t{moment(t['received_at'])}" for t in good)
         cur.copy_expert(_COPY, io.StringIO('\n'.join(lines)))
         if good:
             bars = bars_of(good)
