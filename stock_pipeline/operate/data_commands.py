@@ -48,7 +48,7 @@ def bench(quick:Annotated[bool, typer.Option('--quick', help='A small load once 
     ticks:Annotated[int, typer.Option(min=1000, help='Records to drain.')]=2_000_000,
     repetitions:Annotated[int, typer.Option('--repetitions', '-n', min=1, help='Drains of each contestant.')]=3,
     rate:Annotated[float, typer.Option(min=1, max=100_000, help='Ticks a second for latency.')]=500,
-    only:Annotated[str, typer.Option(help='drain, latency, reads, start, scaling, cluster, with commas between.')]='drain,latency',
+    only:Annotated[str, typer.Option(help='drain, latency, reads, start, scaling, cluster, profile, with commas between.')]='drain,latency',
     soak:Annotated[float, typer.Option(min=0, help='Minutes at 2,000 ticks a second besides.')]=0,
     peers:Annotated[Optional[str], typer.Option(help='Other stream processors with commas between, e.g. Bytewax,Pathway; installed on the first use; `all` takes all.')]=None,
     json_file:Annotated[Optional[Path], typer.Option('--json', help='Write the result here.')]=None,
