@@ -60,7 +60,7 @@ def look(
 
 # %% ../../../nbs/08_operate/35_bench/14d_profile.ipynb #b66334ef
 TASK, PLAN, SCHEDULE, COMPILE, COLLECT, CLIENTS, REST, UNNAMED = ('JVM: task (read Kafka, build Arrow)', 'JVM: plan and commit', 'JVM: scheduler, listeners', 'JVM: compiler (C1)',
-    'JVM: garbage collector, VM', 'JVM: Kafka clients', 'JVM: all the rest', 'JVM: threads without a name')
+    'JVM: garbage collector, VM', 'JVM: Kafka clients', 'JVM: all the rest', 'JVM: threads ended or unnamed')
 WRITE, PARSE, DRIVER, OTHER = 'worker: write', 'worker: read and parse ahead', 'Python driver', 'other processes'
 SERVERS = 'PostgreSQL', 'Kafka broker', 'Redis'
 PARTS = TASK, PLAN, SCHEDULE, COMPILE, COLLECT, CLIENTS, REST, UNNAMED, WRITE, PARSE, DRIVER, OTHER, *SERVERS
@@ -198,11 +198,13 @@ def anatomy_table(
     show = lambda v: '' if v is None else f'{v:,.1f}'
     line = lambda name, cells, **kw: t.add_row(name, *map(show, cells), **kw)
     cpu = [r.get('cpu_us') or r['cpu_ms'] for r in rows]
-    for name in PHASES: line(name, [r.get('ms', {}).get(name) for r in rows])
-    line('on the clock', [r.get('batch_ms') for r in rows], style='bold', end_section=True)
+    if any(r['run'] == 'pace' for r in rows):
+        for name in PHASES: line(name, [r.get('ms', {}).get(name) for r in rows])
+        line('on the clock', [r.get('batch_ms') for r in rows], style='bold')
+        t.add_row()
     for name in PARTS:
         if any(name in o for o in cpu): line(name, [o.get(name) for o in cpu])
-    line('CPU', [sum(o.values()) for o in cpu], style='bold', end_section=True)
+    line('CPU', [sum(o.values()) for o in cpu], style='bold')
     return t
 
 # %% ../../../nbs/08_operate/35_bench/14d_profile.ipynb #6a292173
@@ -213,7 +215,8 @@ def _microbatch(rows, path):
         left = [sum(list(r['ms'].values())[:n]) for r in rows]
         bars = ax.barh([f"every {r['trigger']}\n{r['ticks_a_batch']:,} ticks" for r in rows], [r['ms'][name] for r in rows], .6, left, label=name, color=plt.cm.tab10(n))
         ax.bar_label(bars, [f"{r['ms'][name]:.0f}" if r['ms'][name] >= 2 else '' for r in rows], label_type='center', color='white', fontsize=9)
-    ax.set(xlabel='ms, medians', title=f"A micro-batch at {rows[0]['rate']:,} ticks a second"); ax.invert_yaxis(); ax.grid(alpha=.3, axis='x')
+    for r, bar in zip(rows, bars): ax.annotate(f" {r['batch_ms']:.0f} in all", (bar.get_x() + bar.get_width(), bar.get_y() + .3), va='center', fontsize=9)
+    ax.set(xlabel='ms, the median of each', title=f"A micro-batch at {rows[0]['rate']:,} ticks a second"); ax.margins(x=.12); ax.invert_yaxis(); ax.grid(alpha=.3, axis='x')
     fig.legend(loc='outside lower center', ncols=3, fontsize=9)
     fig.set_layout_engine('constrained'); fig.savefig(path, dpi=110); plt.close(fig)
 
