@@ -111,7 +111,7 @@ def checkpoint(self:StreamJob) -> Path:
 
 # %% ../../nbs/05_stream/07_job.ipynb #87d32676
 READING = {'kafka.max.poll.records': '10000', # after each poll Spark asks the broker for both ends of the partition: at Kafka's 500 records that is a quarter of the reading
-    'kafka.fetch.max.wait.ms': '10'} # a question that Kafka still holds back from the batch before must be answered before the next can be asked: at Kafka's 500 ms a quiet partition holds up the batch
+    'kafka.fetch.max.wait.ms': '1'} # the broker answers in order, so those questions wait behind a fetch that it holds back until there is a record: at Kafka's 500 ms a quiet partition holds up the batch
 PROGRESS = {'asyncProgressTrackingEnabled': 'true', 'asyncProgressTrackingCheckpointIntervalMs': '5000',
     '_asyncProgressTrackingOverrideSinkSupportCheck': 'true'} # the sink is this package's; it knows by itself what is done
 

@@ -218,7 +218,7 @@ def ahead(
 def partition_writer(config:SinkConfig):
     "The function for `mapInArrow`: Arrow batches of records in, a row of COUNTS for each out."
     def write(batches):
-        if not gc.get_freeze_count(): gc.collect(); gc.freeze() # once in the life of a worker
+        if 'frozen' not in _open: _open['frozen'] = True; gc.collect(); gc.freeze() # once in the life of a worker
         chunks = ((records, _parse(records, config)) for records in (pa.Table.from_batches([b]) for b in batches) if len(records))
         for records, parsed in ahead(chunks):
             outcome = store_records(records, config, _batch_id(), parsed)
