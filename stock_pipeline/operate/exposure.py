@@ -25,7 +25,7 @@ def service_of(process:psutil.Process) -> str: # 'producer', 'kafka', …; else 
         except psutil.Error: continue
         if 'stock_pipeline' in line and 'service' in line[:-1]: return line[line.index('service') + 1]
         if 'kafka.Kafka' in line: return 'kafka'
-        if 'streamlit' in line: return 'dashboard'
+        if any('streamlit' in o for o in line): return 'dashboard'
         program = Path(line[0].split(':')[0]).name if line else ''
         if program == 'postgres' or program.startswith('redis-server'): return program.removesuffix('-server').split('-')[0]
     return process.name()
