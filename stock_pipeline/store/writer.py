@@ -98,14 +98,8 @@ TICKS = pa.schema([('symbol', pa.string()), ('event_time', pa.int64()), ('event_
 
 _TIMES = 'event_time', 'received_at'
 
-def _by_symbol(table):
-    "Ticks of a symbol together, in order of time: neighbours in the primary key, so that the next row goes into the same page of it."
-    table = table.select([c for c in table.column_names if table[c].null_count < len(table)])
-    symbol = table['symbol'].combine_chunks().dictionary_encode().indices
-    return table.take(pa.array(np.lexsort((table['event_time'].to_numpy(), symbol.to_numpy()))))
-
 def _copy(cur, table, into):
-    names, rows = binary_rows(_by_symbol(table), _TIMES, uuids=['event_id'])
+    names, rows = binary_rows(table, _TIMES, uuids=['event_id'])
     cur.copy_expert(f"COPY {into} ({', '.join(names)}) FROM STDIN (FORMAT binary)", io.BytesIO(rows), size=1 << 20)
 
 # %% ../../nbs/04_store/02_writer.ipynb #eeab5c95

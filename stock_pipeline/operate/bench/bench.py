@@ -25,7 +25,7 @@ __all__ = ['RACES', 'SLOW', 'FAST', 'USUAL', 'race', 'paces', 'summary', 'table'
 # %% ../../../nbs/08_operate/35_bench/15_bench.ipynb #fb80b239
 RACES = 'drain', 'latency'
 SLOW = 120 # s; a contestant that needs longer for a drain is not asked again: the others wait for it
-FAST, USUAL = '200 milliseconds', '1 second' # triggers of the product that latency is measured with
+FAST, USUAL = '150 milliseconds', '1 second' # triggers of the product that latency is measured with
 
 def race(
     contestants:list[Contestant],
