@@ -9,6 +9,7 @@ import base64, io, json, os, platform, statistics
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -20,10 +21,10 @@ from .parts import parts, show_parts
 from .site import Contestant, Site
 
 # %% auto #0
-__all__ = ['RACES', 'SLOW', 'FAST', 'USUAL', 'race', 'paces', 'summary', 'table', 'compared', 'charts', 'run_bench']
+__all__ = ['RACES', 'SLOW', 'FAST', 'USUAL', 'race', 'paces', 'summary', 'table', 'compared', 'soak_chart', 'charts', 'run_bench']
 
 # %% ../../../nbs/08_operate/35_bench/15_bench.ipynb #fb80b239
-RACES = 'drain', 'latency'
+RACES = 'drain', 'latency', 'soak'
 SLOW = 120 # s; a contestant that needs longer for a drain is not asked again: the others wait for it
 FAST, USUAL = '150 milliseconds', '1 second' # triggers of the product that latency is measured with
 
@@ -105,11 +106,31 @@ def compared(
     return sorted(lines)
 
 # %% ../../../nbs/08_operate/35_bench/15_bench.ipynb #b5205064
+def soak_chart(
+    o:Latency,
+    path:Path, # of the PNG
+) -> Path:
+    "Latency and memory, a point a minute."
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot as plt
+    minutes = max(1, len(o.rss_mb)//60)
+    by_minute = lambda values, f: [f(v) for v in np.array_split(np.asarray(values, float), minutes)]
+    fig, (top, below) = plt.subplots(2, 1, figsize=(8, 5), sharex=True)
+    for q in 50, 99: top.plot(by_minute(o.ms, lambda v: np.percentile(v, q)), label=f'p{q}')
+    below.plot(by_minute(o.rss_mb, max), color='tab:green')
+    top.set(ylabel='ms to the commit', ylim=(0, None), title=f'{minutes} minutes at {o.rate:,.0f} ticks a second'); top.legend()
+    below.set(ylabel='memory of the job, MB', xlabel='minute', ylim=(0, None))
+    for ax in (top, below): ax.grid(alpha=.3)
+    fig.tight_layout(); fig.savefig(path, dpi=110); plt.close(fig)
+    return path
+
+# %% ../../../nbs/08_operate/35_bench/15_bench.ipynb #2a12db5e
 def charts(
     drains:dict[str, list[Drain]],
     latencies:dict[str, Latency],
     doc:dict, # from `summary`
-    folder:Path, # gets throughput.png, latency.png and bench.html
+    folder:Path, # gets throughput.png, latency.png, soak.png and bench.html
 ) -> list[Path]:
     "Draw what was measured."
     import matplotlib
@@ -127,13 +148,14 @@ def charts(
         ax.set(xlabel='seconds since it began to read', ylabel='million rows committed', title=f"Working off {doc['ticks']:,} records on {doc['machine']['cores']} cores")
         ax.legend(); ax.grid(alpha=.3)
         keep(fig, 'throughput.png')
-    if latencies:
+    if paced := {name: o for name, o in latencies.items() if name != 'soak'}:
         fig, ax = plt.subplots(figsize=(8, 4.5))
-        longest = max(o.p99_ms for o in latencies.values())*1.3
-        for name, o in latencies.items(): ax.hist(o.ms.clip(max=longest), bins=120, range=(0, longest), histtype='step', density=True, label=f'{name}: p50 {o.p50_ms:,.0f} ms, p99 {o.p99_ms:,.0f} ms')
-        ax.set(xlabel='ms from sending to commit', ylabel='share of rows', yticks=[], title=f'Latency at {next(iter(latencies.values())).rate:.0f} ticks a second')
+        longest = max(o.p99_ms for o in paced.values())*1.3
+        for name, o in paced.items(): ax.hist(o.ms.clip(max=longest), bins=120, range=(0, longest), histtype='step', density=True, label=f'{name}: p50 {o.p50_ms:,.0f} ms, p99 {o.p99_ms:,.0f} ms')
+        ax.set(xlabel='ms from sending to commit', ylabel='share of rows', yticks=[], title=f'Latency at {next(iter(paced.values())).rate:.0f} ticks a second')
         ax.legend(); ax.grid(alpha=.3)
         keep(fig, 'latency.png')
+    if 'soak' in latencies: pictures.append(soak_chart(latencies['soak'], folder/'soak.png'))
     page = Console(record=True, file=io.StringIO(), width=130)
     page.print(table(doc))
     images = ''.join(f'<img src="data:image/png;base64,{base64.b64encode(p.read_bytes()).decode()}" style="max-width:100%">' for p in pictures)
@@ -148,8 +170,8 @@ def run_bench(
     seconds:float=60, # of latency
     warm:float=25, # s before that
     peers:tuple[str, ...]=(), # names of PEERS
-    soak:float=0, # minutes at 2,000 ticks a second; 0: none
-    only:tuple[str, ...]=RACES, # and names of PARTS
+    soak:float=30, # minutes at 2,000 ticks a second
+    only:tuple[str, ...]=('drain', 'latency'), # of RACES, and names of PARTS
     quick:bool=False, # a small load: fewer contestants for latency, small parts
     json_file:Path|None=None,
     compare:Path|None=None, # file of an earlier run
@@ -168,14 +190,14 @@ def run_bench(
     with console.status('') as status:
         if 'drain' in only: drains = race([product(), plain(), tutorial(), *map(peer, peers)], plan, repetitions, status.update)
         if 'latency' in only: latencies = paces(rate, seconds, warm, quick, status.update)
-        if soak:
+        if 'soak' in only:
             status.update(f'soak: {soak:g} minutes at 2,000 ticks a second')
             with Site() as site: latencies['soak'] = latency(site, product(), 2_000, soak*60, warm, on_second=lambda n: status.update(f'soak: {n} of {soak*60:.0f} s'))
         for name, part in more.items():
             found[name] = part.measure(lambda words, name=name: status.update(f'{name}: {words}'), quick)
             if json_file: json_file.write_text(json.dumps(found, indent=1)) # what is there by now
     doc = summary(drains, latencies, plan)
-    if soak: doc['contestants']['soak'] |= dict(memory_drift=round(drift(latencies['soak'].rss_mb), 3), latency_drift=round(drift(latencies['soak'].ms), 3), lost=latencies['soak'].lost)
+    if 'soak' in only: doc['contestants']['soak'] |= dict(memory_drift=round(drift(latencies['soak'].rss_mb), 3), latency_drift=round(drift(latencies['soak'].ms), 3), lost=latencies['soak'].lost)
     out = Console(width=150 if not console.is_terminal else None)
     if doc['contestants']: out.print(table(doc))
     wrong, pictures = show_parts(found, out.print, folder)

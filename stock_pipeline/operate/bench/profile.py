@@ -163,7 +163,7 @@ def paced(
             cores={k: round(v/took, 3) for k, v in parts.items()}, cpu_ms={k: round(v/batches*1000, 1) for k, v in parts.items()}, wrong_rows=site.wrong_rows(contestant, sent.due), wrong_bars=site.wrong_bars(contestant, sent.due))
 
 # %% ../../../nbs/08_operate/35_bench/14d_profile.ipynb #589ce28b
-TRIGGERS = '200 milliseconds', '1 second'
+TRIGGERS = '150 milliseconds', '1 second'
 
 def anatomy(
     plan:Plan=Plan(ticks=1_000_000), # of the backlog; no ticks: none
