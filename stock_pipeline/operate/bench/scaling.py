@@ -5,7 +5,7 @@
 # %% ../../../nbs/08_operate/35_bench/14b_scaling.ipynb #66e81454
 from __future__ import annotations
 
-import json, os, time
+import os, time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,15 +13,13 @@ import numpy as np
 from rich.table import Table
 
 from ...ingest.topic import ensure_topic
-from .cluster import race_executors
 from .contestants import product
 from .cpu import CpuMeter
 from .pace import Pacer, pace
 from .site import Contestant, Site, loader, running
 
 # %% auto #0
-__all__ = ['ENOUGH', 'FULL', 'POINTS', 'COLOURS', 'KEYS', 'at_rate', 'limit', 'curve', 'curve_table', 'scaling_chart',
-           'cluster_chart', 'keep_row', 'draw', 'run_scaling']
+__all__ = ['ENOUGH', 'FULL', 'POINTS', 'COLOURS', 'at_rate', 'limit', 'curve', 'curve_table', 'scaling_chart', 'cluster_chart']
 
 # %% ../../../nbs/08_operate/35_bench/14b_scaling.ipynb #bfbbb5b6
 def at_rate(
@@ -71,13 +69,13 @@ def limit(
     return f"waiting: {row['cores']['machine']:.2f} of {cores} cores are busy"
 
 # %% ../../../nbs/08_operate/35_bench/14b_scaling.ipynb #8fd91e88
-POINTS = (1, 500), (10, 500), (100, 500), (1_000, 500), (100, 100), (100, 2_000), (100, 10_000), (100, 50_000) # symbols, ticks a second
+POINTS = (1, 500), (10, 500), (100, 500), (1_000, 500), (100, 100), (100, 2_000), (100, 10_000), (100, 50_000), (100, 100_000) # symbols, ticks a second
 
 def curve(
     points:tuple[tuple[int, float], ...]=POINTS, # symbols, ticks a second
     seconds:float=12,
     warm:float=10, # s before each point's clock starts
-    trigger:str='200 milliseconds', # of the product
+    trigger:str='150 milliseconds', # of the product
     contestant:Contestant|None=None, # default: the product
     tell:Callable[[str], None]=lambda words: None, # told what happens now
     keep:Callable[[dict], None]=lambda row: None, # given each row as soon as it is there
@@ -162,42 +160,3 @@ def cluster_chart(
     for ax in (left, right): ax.set_xticks(at, names); ax.set_xlabel('executors of one core'); ax.set_xlim(-.6, len(rows) - .4); ax.grid(alpha=.3, axis='y'); ax.legend(fontsize=8, loc='upper left', ncols=2)
     fig.tight_layout(); fig.savefig(path, dpi=110); plt.close(fig)
     return path
-
-# %% ../../../nbs/08_operate/35_bench/14b_scaling.ipynb #d597c490
-KEYS = {'scaling': ('symbols', 'rate'), 'cluster': ('partitions', 'executors')} # what tells the rows of a part apart
-
-def keep_row(
-    path:Path, # of the document
-    part:str, # of KEYS
-    row:dict,
-) -> dict: # the document
-    "Put a row into the document."
-    doc = json.loads(path.read_text()) if path.exists() else {}
-    key = lambda r: tuple(r[k] for k in KEYS[part])
-    doc[part] = sorted([r for r in doc.get(part, []) if key(r) != key(row)] + [row], key=key)
-    path.write_text(json.dumps(doc, indent=1))
-    return doc
-
-def draw(
-    doc:dict,
-    folder:Path, # gets scaling.png and cluster.png
-) -> list[Path]:
-    "The pictures of what is in the document."
-    folder.mkdir(parents=True, exist_ok=True)
-    return [chart(doc[part], folder/f'{part}.png') for part, chart in (('scaling', scaling_chart), ('cluster', cluster_chart)) if doc.get(part)]
-
-# %% ../../../nbs/08_operate/35_bench/14b_scaling.ipynb #f117f4fc
-def run_scaling(
-    path:Path, # of the document
-    folder:Path, # gets the pictures
-    only:tuple[str, ...]=('scaling', 'cluster'),
-    tell:Callable[[str], None]=lambda words: None, # told what happens now
-) -> dict: # the document
-    "Measure, keep, draw."
-    keep = lambda part: lambda row: keep_row(path, part, row)
-    if 'scaling' in only: curve(tell=tell, keep=keep('scaling'))
-    if 'cluster' in only:
-        race_executors(tell=tell, keep=keep('cluster'))
-        race_executors((4,), partitions=12, tell=tell, keep=keep('cluster')) # more partitions than executors
-    draw(doc := json.loads(path.read_text()), folder)
-    return doc
