@@ -171,9 +171,9 @@ def fill_disk(a:Arena, rng:Random) -> str:
     "The broker's disk is full for some seconds."
     if a.no_small_disk: raise NotRun(a.no_small_disk)
     ballast = a.home/'kafka'/'data'/'ballast'
-    with ballast.open('wb') as f:
+    with ballast.open('wb', buffering=0) as f: # what a buffer still holds would fail again when it is closed
         try:
-            while True: f.write(bytes(2**16)); f.flush()
+            while f.write(bytes(2**16)): pass
         except OSError: pass
     seconds = rng.choice((4, 8))
     time.sleep(seconds)

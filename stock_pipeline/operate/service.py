@@ -69,7 +69,7 @@ class ServiceSpec:
     cwd: Path|None = None
     user: str|None = None # run as this user (root only)
     start_timeout: float = 60 # seconds until it must be ready
-    check_every: float = 2 # seconds between health checks
+    check_every: float = 3 # seconds between health checks
     fails: int = 5 # health checks that fail in a row until it is restarted
     may_finish: bool = False # an exit with code 0 is the end, not a crash
 
