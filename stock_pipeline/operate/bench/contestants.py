@@ -70,7 +70,7 @@ def own_tables(site:Site):
     site.sql(TABLES)
 
 INSERTED = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'ticks'"
-BOTH = f'SELECT least(({INSERTED}), (SELECT sum(count) FROM bars))' # a peer's bars may come after its rows
+BOTH = f'SELECT least(({INSERTED}), (SELECT coalesce(sum(count), 0) FROM bars))' # the bars of others may come after their rows
 
 def tutorial(
     trigger:str='', # e.g. '1 second'; empty: one batch after the other
@@ -82,8 +82,8 @@ def tutorial(
         fetch_artifacts(cache, ['spark', 'bench'])
         shutil.rmtree(checkpoint, ignore_errors=True)
         return dict(jars=[str(o) for g in ('spark', 'bench') for o in jar_paths(cache, g) if not o.name.startswith('flink-')], checkpoint=str(checkpoint), trigger=trigger)
-    return by_script('tutorial Spark', lambda site: [sys.executable, '-P', '-m', 'stock_pipeline.operate.bench.tutorial'], INSERTED, env, 'JDBC append, 200 shuffle partitions, collect', more,
-        rows='ticks', bars=OWN_BARS, counts_broken=False, prepare=own_tables)
+    return by_script('tutorial Spark', lambda site: [sys.executable, '-P', '-m', 'stock_pipeline.operate.bench.tutorial'], BOTH, env, 'JDBC append, 200 shuffle partitions, collect', more,
+        rows='ticks', bars=OWN_BARS, bars_table='bars', counts_broken=False, prepare=own_tables)
 
 # %% ../../../nbs/08_operate/35_bench/10_contestants.ipynb #eb0fc3cd
 PEERS = {'Bytewax': ('peer_bytewax', ('bytewax[kafka]==0.21.1', 'orjson', 'psycopg2-binary')),
@@ -124,4 +124,4 @@ def peer(name:str) -> Contestant: # of PEERS
     argv = lambda site: [peer_python(name, site.settings.stock_pipeline_cache), '-m', f'stock_pipeline.operate.bench.{module}']
     root = str(Path(find_spec('stock_pipeline').origin).parents[1])
     def prepare(site): site.sql(peer_pathway.TABLES if name == 'Pathway' else TABLES)
-    return by_script(name, argv, BOTH, env, f'{PEERS[name][1][0]}: rows and bars', more, rows='ticks', bars=OWN_BARS, counts_broken=False, prepare=prepare)
+    return by_script(name, argv, BOTH, env, f'{PEERS[name][1][0]}: rows and bars', more, rows='ticks', bars=OWN_BARS, bars_table='bars', counts_broken=False, prepare=prepare)

@@ -50,7 +50,7 @@ def drain(
         used = [(cpu_seconds(run.ref.pid) - run.cpu_start), *(cpu_seconds(p) - b for p, b in zip(servers, before))]
         commits = site.commits(contestant)
         per_million = [u/records*1e6 for u in used]
-        return Drain(records/(commits[-1][0] - run.began), per_million[0], max(run.rss_mb, default=0), *per_million[1:], site.wrong_rows(contestant, due), site.wrong_bars(contestant, due),
+        return Drain(records/(site.ended(contestant) - run.began), per_million[0], max(run.rss_mb, default=0), *per_million[1:], site.wrong_rows(contestant, due), site.wrong_bars(contestant, due),
             [(t - run.began, n) for t, n in commits])
 
 # %% ../../../nbs/08_operate/35_bench/11_measure.ipynb #3e9cde0d

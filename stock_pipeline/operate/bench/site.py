@@ -112,6 +112,7 @@ class Contestant:
     prepare: Callable[[Site], None] = lambda site: None # once the database is empty
     words: str = '' # what it is
     counts_broken: bool = True # whether `done` counts the broken records too
+    bars_table: str = 'bars_1m'
 
 @dataclass
 class Running:
@@ -225,6 +226,12 @@ def wrong_bars(self:Site,
 def commits(self:Site, contestant:Contestant) -> list[tuple[float, int]]: # epoch s of each commit, rows in it
     "How the rows became visible."
     return [(float(t), n) for t, n in self.sql(f'SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)), count(*) FROM {contestant.rows} GROUP BY 1 ORDER BY 1')]
+
+@patch
+def ended(self:Site, contestant:Contestant) -> float: # epoch s
+    "When its last row and its last bar were committed."
+    newest = ', '.join(f'(SELECT max(pg_xact_commit_timestamp(xmin)) FROM {t})' for t in (contestant.rows, contestant.bars_table))
+    return float(self.sql(f'SELECT extract(epoch FROM greatest({newest}))')[0][0])
 
 @patch
 def latencies(self:Site,

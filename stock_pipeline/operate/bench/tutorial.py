@@ -34,7 +34,7 @@ def main(
     spark = SparkSession.builder.appName('tutorial').master('local[2]').config('spark.driver.extraClassPath', os.pathsep.join(jars)).config('spark.sql.session.timeZone', 'UTC').config('spark.ui.enabled', 'false').config('spark.driver.host', '127.0.0.1').getOrCreate()
     spark.sparkContext.setLogLevel('ERROR')
     raw = spark.readStream.format('kafka').option('kafka.bootstrap.servers', servers).option('subscribe', topic).option('startingOffsets', 'earliest').load()
-    ticks = raw.select(from_json(col('value').cast('string'), SCHEMA).alias('t')).select('t.*').where('price > 0 AND symbol IS NOT NULL')
+    ticks = raw.select(from_json(col('value').cast('string'), SCHEMA).alias('t')).select('t.*').where("price > 0 AND symbol IS NOT NULL AND feed IN ('finnhub', 'simulated', 'replay')")
     ticks = ticks.withColumn('key', (col('event_time') - EPOCH_MS)*STEP + col('sequence')).withColumn('event_time', timestamp_millis('event_time')).withColumn('received_at', timestamp_millis('received_at'))
     url = f"jdbc:postgresql://{dsn['host']}:{dsn['port']}/{dsn['dbname']}?stringtype=unspecified"
     properties = {'user': dsn['user'], 'password': dsn['password'], 'driver': 'org.postgresql.Driver'}
