@@ -89,7 +89,7 @@ def _command(name, *more): return [sys.executable, '-P', '-m', 'stock_pipeline',
 
 def page_answers(port:int) -> bool:
     "Whether the dashboard says that it is well."
-    page = HTTPConnection('127.0.0.1', port, timeout=2) # asked every two seconds: a client with TLS and proxies would cost more than the page
+    page = HTTPConnection('127.0.0.1', port, timeout=2) # asked again and again: a client with TLS and proxies would cost more than the page
     try: page.request('GET', '/_stcore/health'); return page.getresponse().read(100) == b'ok'
     except (OSError, HTTPException): return False
     finally: page.close()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
+from functools import cache
 
 import numpy as np
 import psycopg2
@@ -215,10 +216,13 @@ def ahead(
             coming = pool.submit(next, source, over)
             yield item
 
+@cache
+def _freeze(): gc.collect(); gc.freeze() # once in the life of a worker
+
 def partition_writer(config:SinkConfig):
     "The function for `mapInArrow`: Arrow batches of records in, a row of COUNTS for each out."
     def write(batches):
-        if 'frozen' not in _open: _open['frozen'] = True; gc.collect(); gc.freeze() # once in the life of a worker
+        _freeze()
         chunks = ((records, _parse(records, config)) for records in (pa.Table.from_batches([b]) for b in batches) if len(records))
         for records, parsed in ahead(chunks):
             outcome = store_records(records, config, _batch_id(), parsed)

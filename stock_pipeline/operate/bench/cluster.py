@@ -174,7 +174,6 @@ def race_executors(
     ticks:int=300_000,
     partitions:int=3, # of the topic
     tell:Callable[[str], None]=lambda words: None, # told what happens now
-    keep:Callable[[dict], None]=lambda row: None, # given each row as soon as it is there
 ) -> list[dict]: # rows as from `drain_by_parts`, with `executors` and `partitions`
     "Everybody drains the same topic."
     rows = []
@@ -187,8 +186,7 @@ def race_executors(
             with ExitStack() as stack:
                 cluster = stack.enter_context(SparkCluster(site.home, site.settings.stock_pipeline_cache, n)) if n else None
                 job, parts = (cluster.job(), cluster.parts()) if n else (product(), {})
-                rows.append(row := dict(executors=n, partitions=partitions) | drain_by_parts(site, job, due, parts))
-                keep(row)
+                rows.append(dict(executors=n, partitions=partitions) | drain_by_parts(site, job, due, parts))
     return rows
 
 # %% ../../../nbs/08_operate/35_bench/14a_cluster.ipynb #87422d90

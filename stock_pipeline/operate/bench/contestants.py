@@ -20,7 +20,7 @@ from ..pipeline import connector_jars, pipeline_specs
 from ..service import ServiceSpec
 
 # %% auto #0
-__all__ = ['OWN_BARS', 'INSERTED', 'BOTH', 'PEERS', 'product', 'by_script', 'plain', 'own_tables', 'tutorial', 'peer_python',
+__all__ = ['OTHERS', 'INSERTED', 'BOTH', 'PEERS', 'product', 'by_script', 'plain', 'own_tables', 'tutorial', 'peer_python',
            'peer']
 
 # %% ../../../nbs/08_operate/35_bench/10_contestants.ipynb #543cd51c
@@ -37,7 +37,7 @@ def product() -> Contestant:
     return Contestant('stock-pipeline', spec, began, 'SELECT sum(next_offset) FROM stream_ledger', words='this pipeline: Spark, one pass, exactly once, four tables')
 
 # %% ../../../nbs/08_operate/35_bench/10_contestants.ipynb #469457c3
-OWN_BARS = 'SELECT symbol, minute, open, high, low, close, volume, count FROM bars'
+OTHERS = dict(rows='ticks', bars_table='bars', bars='SELECT symbol, minute, open, high, low, close, volume, count FROM bars', counts_broken=False) # of those that do not use the product's tables
 
 def by_script(
     name:str,
@@ -83,7 +83,7 @@ def tutorial(
         shutil.rmtree(checkpoint, ignore_errors=True)
         return dict(jars=[str(o) for g in ('spark', 'bench') for o in jar_paths(cache, g) if not o.name.startswith('flink-')], checkpoint=str(checkpoint), trigger=trigger)
     return by_script('tutorial Spark', lambda site: [sys.executable, '-P', '-m', 'stock_pipeline.operate.bench.tutorial'], BOTH, env, 'JDBC append, 200 shuffle partitions, collect', more,
-        rows='ticks', bars=OWN_BARS, bars_table='bars', counts_broken=False, prepare=own_tables)
+        prepare=own_tables, **OTHERS)
 
 # %% ../../../nbs/08_operate/35_bench/10_contestants.ipynb #eb0fc3cd
 PEERS = {'Bytewax': ('peer_bytewax', ('bytewax[kafka]==0.21.1', 'orjson', 'psycopg2-binary')),
@@ -124,4 +124,4 @@ def peer(name:str) -> Contestant: # of PEERS
     argv = lambda site: [peer_python(name, site.settings.stock_pipeline_cache), '-m', f'stock_pipeline.operate.bench.{module}']
     root = str(Path(find_spec('stock_pipeline').origin).parents[1])
     def prepare(site): site.sql(peer_pathway.TABLES if name == 'Pathway' else TABLES)
-    return by_script(name, argv, BOTH, env, f'{PEERS[name][1][0]}: rows and bars', more, rows='ticks', bars=OWN_BARS, bars_table='bars', counts_broken=False, prepare=prepare)
+    return by_script(name, argv, BOTH, env, f'{PEERS[name][1][0]}: rows and bars', more, prepare=prepare, **OTHERS)

@@ -172,19 +172,17 @@ def anatomy(
     seconds:float=40,
     warm:float=25, # s before each pace's clock starts
     tell:Callable[[str], None]=lambda words: None, # told what happens now
-    keep:Callable[[dict], None]=lambda row: None, # given each row as soon as it is there
 ) -> list[dict]: # rows for JSON, from `drained` and `paced`
     "A backlog, then a pace at each trigger."
     rows = []
-    def done(row): rows.append(row); keep(row)
     with Site() as site:
         if plan.ticks:
             tell(f'working off {plan.ticks:,} records')
-            done(drained(site, site.fill(plan)))
+            rows.append(drained(site, site.fill(plan)))
         for n, trigger in enumerate(triggers):
             tell(f'{rate:g} ticks a second, a trigger every {trigger}')
             site.settings = site.settings.model_copy(update={'kafka_topic': f'stock-prices-{n}', 'spark_trigger_interval': trigger})
-            done(paced(site, rate, seconds, warm))
+            rows.append(paced(site, rate, seconds, warm))
     return rows
 
 # %% ../../../nbs/08_operate/35_bench/14d_profile.ipynb #be72726f

@@ -78,7 +78,6 @@ def curve(
     trigger:str='150 milliseconds', # of the product
     contestant:Contestant|None=None, # default: the product
     tell:Callable[[str], None]=lambda words: None, # told what happens now
-    keep:Callable[[dict], None]=lambda row: None, # given each row as soon as it is there
 ) -> list[dict]: # rows as from `at_rate`, with `limit` and `trigger`
     "All points, one after the other."
     rows = []
@@ -87,8 +86,7 @@ def curve(
             tell(f'{symbols:,} symbols at {rate:,} ticks a second')
             site.settings = site.settings.model_copy(update={'kafka_topic': f'stock-prices-{n}'})
             row = at_rate(site, contestant or product(), symbols, rate, seconds, warm)
-            rows.append(row := row | dict(limit=limit(row), trigger=trigger))
-            keep(row)
+            rows.append(row | dict(limit=limit(row), trigger=trigger))
     return rows
 
 # %% ../../../nbs/08_operate/35_bench/14b_scaling.ipynb #0f1f1c0c
