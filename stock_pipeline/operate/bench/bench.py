@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ...core.errors import ConfigError
 from .contestants import PEERS, peer, plain, product, tutorial
+from .drawing import pyplot, save
 from .load import Plan
 from .measure import Drain, Latency, drain, drift, latency
 from .parts import parts, show_parts
@@ -111,19 +112,15 @@ def soak_chart(
     path:Path, # of the PNG
 ) -> Path:
     "Latency and memory, a point a minute."
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
     minutes = max(1, len(o.rss_mb)//60)
     by_minute = lambda values, f: [f(v) for v in np.array_split(np.asarray(values, float), minutes)]
-    fig, (top, below) = plt.subplots(2, 1, figsize=(8, 5), sharex=True)
+    fig, (top, below) = pyplot().subplots(2, 1, figsize=(8, 5), sharex=True)
     for q in 50, 99: top.plot(by_minute(o.ms, lambda v: np.percentile(v, q)), label=f'p{q}')
     below.plot(by_minute(o.rss_mb, max), color='tab:green')
     top.set(ylabel='ms to the commit', ylim=(0, None), title=f'{minutes} minutes at {o.rate:,.0f} ticks a second'); top.legend()
     below.set(ylabel='memory of the job, MB', xlabel='minute', ylim=(0, None))
     for ax in (top, below): ax.grid(alpha=.3)
-    fig.tight_layout(); fig.savefig(path, dpi=110); plt.close(fig)
-    return path
+    return save(fig, path)
 
 # %% ../../../nbs/08_operate/35_bench/15_bench.ipynb #2a12db5e
 def charts(
@@ -133,15 +130,12 @@ def charts(
     folder:Path, # gets throughput.png, latency.png, soak.png and bench.html
 ) -> list[Path]:
     "Draw what was measured."
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
     folder.mkdir(parents=True, exist_ok=True)
     pictures = []
     def keep(fig, name):
-        fig.tight_layout(); fig.savefig(folder/name, dpi=110); plt.close(fig); pictures.append(folder/name)
+        pictures.append(save(fig, folder/name))
     if drains:
-        fig, ax = plt.subplots(figsize=(8, 4.5))
+        fig, ax = pyplot().subplots(figsize=(8, 4.5))
         for name, found in drains.items():
             at, n = zip(*found[-1].throughput)
             ax.plot([0, *at], [0, *(sum(n[:i + 1])/1e6 for i in range(len(n)))], label=name, drawstyle='steps-post')
@@ -149,7 +143,7 @@ def charts(
         ax.legend(); ax.grid(alpha=.3)
         keep(fig, 'throughput.png')
     if paced := {name: o for name, o in latencies.items() if name != 'soak'}:
-        fig, ax = plt.subplots(figsize=(8, 4.5))
+        fig, ax = pyplot().subplots(figsize=(8, 4.5))
         longest = max(o.p99_ms for o in paced.values())*1.3
         for name, o in paced.items(): ax.hist(o.ms.clip(max=longest), bins=120, range=(0, longest), histtype='step', density=True, label=f'{name}: p50 {o.p50_ms:,.0f} ms, p99 {o.p99_ms:,.0f} ms')
         ax.set(xlabel='ms from sending to commit', ylabel='share of rows', yticks=[], title=f'Latency at {next(iter(paced.values())).rate:.0f} ticks a second')

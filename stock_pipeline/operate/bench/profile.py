@@ -17,6 +17,7 @@ from rich.table import Table
 
 from ...ingest.topic import ensure_topic
 from .contestants import product
+from .drawing import pyplot, save
 from .load import Expected, Plan
 from .pace import Pacer, pace
 from .site import Site, cpu_seconds, loader, running
@@ -207,7 +208,7 @@ def anatomy_table(
 
 # %% ../../../nbs/08_operate/35_bench/14d_profile.ipynb #6a292173
 def _microbatch(rows, path):
-    from matplotlib import pyplot as plt
+    plt = pyplot()
     fig, ax = plt.subplots(figsize=(9, 1.4 + .8*len(rows)))
     for n, name in enumerate(PHASES):
         left = [sum(list(r['ms'].values())[:n]) for r in rows]
@@ -216,24 +217,22 @@ def _microbatch(rows, path):
     for r, bar in zip(rows, bars): ax.annotate(f" {r['batch_ms']:.0f} in all", (bar.get_x() + bar.get_width(), bar.get_y() + .3), va='center', fontsize=9)
     ax.set(xlabel='ms, the median of each', title=f"A micro-batch at {rows[0]['rate']:,} ticks a second"); ax.margins(x=.12); ax.invert_yaxis(); ax.grid(alpha=.3, axis='x')
     fig.legend(loc='outside lower center', ncols=3, fontsize=9)
-    fig.set_layout_engine('constrained'); fig.savefig(path, dpi=110); plt.close(fig)
+    fig.set_layout_engine('constrained'); save(fig, path)
 
 def _per_tick(row, path):
-    from matplotlib import pyplot as plt
+    plt = pyplot()
     parts = {k: v for k, v in row['cpu_us'].items() if v >= .01}
     kind = lambda name: '#4477aa' if name.startswith('JVM') else '#ee7733' if name.startswith('worker') else '#999999' if name in (DRIVER, OTHER) else '#228833'
     fig, ax = plt.subplots(figsize=(9, 1.2 + .3*len(parts)))
     ax.bar_label(ax.barh(list(parts), list(parts.values()), .7, color=[kind(o) for o in parts]), fmt='%.2f', padding=3, fontsize=9)
     ax.set(xlabel='µs of CPU a record', title=f"Working off {row['records']:,} records: {sum(parts.values()):.1f} µs of CPU each"); ax.invert_yaxis(); ax.margins(x=.1); ax.grid(alpha=.3, axis='x')
-    fig.tight_layout(); fig.savefig(path, dpi=110); plt.close(fig)
+    save(fig, path)
 
 def pictures(
     rows:list[dict], # from `anatomy`
     folder:Path, # gets microbatch.png and cpu_per_tick.png
 ) -> list[Path]:
     "What there are rows for."
-    import matplotlib
-    matplotlib.use('Agg')
     folder.mkdir(parents=True, exist_ok=True)
     out, paces = [], [r for r in rows if r['run'] == 'pace' and r['ms']]
     if paces: _microbatch(paces, folder/'microbatch.png'); out.append(folder/'microbatch.png')

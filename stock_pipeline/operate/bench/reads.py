@@ -21,6 +21,7 @@ from rich.table import Table
 
 from ...core.config import Settings
 from ...core.sessions import new_york_ms
+from .drawing import pyplot, save
 from .history import TOPIC, History, filled
 from ...serve import letters # its queries, and those of the next two, become methods of Reader
 from ...store import coverage, progress
@@ -222,14 +223,11 @@ def reads_picture(
     path:Path, # of the PNG
 ):
     "Each question's p99 beside the target."
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
     names, at = [f"{r['page']}: {r['question']}" for r in doc['reads']], np.arange(len(doc['reads']))
-    fig, ax = plt.subplots(figsize=(8.5, .3*len(at) + 1.3))
+    fig, ax = pyplot().subplots(figsize=(8.5, .3*len(at) + 1.3))
     ax.barh(at - .2, [r['query_p99_ms'] for r in doc['reads']], .4, label='until the rows had arrived', color='#0a6ebd')
     ax.barh(at + .2, [r['p99_ms'] for r in doc['reads']], .4, label='until the page has its numbers', color='#8cc5ee')
     ax.axvline(doc['target_ms'], color='#d55e00', ls='--', lw=1)
     ax.set(yticks=at, yticklabels=names, xlabel='p99, ms', title=f"{doc['ticks']:,} ticks of {doc['symbols']:,} symbols")
     ax.margins(y=.01); ax.invert_yaxis(); ax.legend(loc='lower right'); ax.grid(alpha=.3, axis='x')
-    fig.tight_layout(); fig.savefig(path, dpi=110); plt.close(fig)
+    save(fig, path)

@@ -15,6 +15,7 @@ from rich.table import Table
 from ...ingest.topic import ensure_topic
 from .contestants import product
 from .cpu import CpuMeter
+from .drawing import pyplot, save
 from .pace import Pacer, pace
 from .site import Contestant, Site, loader, running
 
@@ -126,14 +127,10 @@ def scaling_chart(
     path:Path, # of a PNG
 ) -> Path:
     "Latency and cores over the rate, and over the number of symbols."
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
-    fig, axes = plt.subplots(2, 2, figsize=(11, 7))
+    fig, axes = pyplot().subplots(2, 2, figsize=(11, 7))
     _sweep(axes[:, 0], [r for r in rows if r['symbols'] == 100], 'rate', '100 symbols')
     _sweep(axes[:, 1], [r for r in rows if r['rate'] == 500], 'symbols', '500 ticks a second')
-    fig.tight_layout(); fig.savefig(path, dpi=110); plt.close(fig)
-    return path
+    return save(fig, path)
 
 # %% ../../../nbs/08_operate/35_bench/14b_scaling.ipynb #f25c9b76
 def cluster_chart(
@@ -141,10 +138,7 @@ def cluster_chart(
     path:Path, # of a PNG
 ) -> Path:
     "The rate over the number of executors, beside what the machine's cores allow; and where the CPU goes."
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
-    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
+    fig, (left, right) = pyplot().subplots(1, 2, figsize=(11, 4.2))
     at, names = np.arange(len(rows)), [f"{r['executors'] or 'local[2]'}\n{r['partitions']} partitions" for r in rows]
     left.bar(at, [r['rows_per_s']/1e3 for r in rows], .6, color=COLOURS['executors'], label='reached')
     left.hlines([r['bound_rows_per_s']/1e3 for r in rows], at - .3, at + .3, 'black', label='if all cores worked on nothing else')
@@ -156,5 +150,4 @@ def cluster_chart(
         low += high
     right.set(ylim=(0, 1.3*low.max()), ylabel='CPU s a million records', title='Where it goes')
     for ax in (left, right): ax.set_xticks(at, names); ax.set_xlabel('executors of one core'); ax.set_xlim(-.6, len(rows) - .4); ax.grid(alpha=.3, axis='y'); ax.legend(fontsize=8, loc='upper left', ncols=2)
-    fig.tight_layout(); fig.savefig(path, dpi=110); plt.close(fig)
-    return path
+    return save(fig, path)
