@@ -97,17 +97,15 @@ def tick_schema() -> dict:
         'properties': {k: _schema_of(v) for k, v in hints.items()}, 'required': list(REQUIRED), 'additionalProperties': False}
 
 # %% ../../nbs/01_core/03_records.ipynb #46a6e42b
-def _num(d): return 'null' if d is None else format(d, 'f')
-
 _q = json.dumps
+_NUMBERS = 'volume', 'open', 'high', 'low', 'previous_close', 'change', 'percent_change' # that not every tick has
 
-def encode_tick(t:Tick) -> bytes: # UTF-8 JSON, prices as exact digits
+def encode_tick(t:Tick) -> bytes: # UTF-8 JSON, prices as exact digits; what is not known is left out
     "The bytes that go on the topic."
-    return (f'{{"schema_version":{t.schema_version},"event_id":{_q(t.event_id)},"symbol":{_q(t.symbol)},"price":{_num(t.price)},'
-        f'"event_time":{t.event_time},"source":{_q(t.source)},"feed":{_q(t.feed)},"volume":{_num(t.volume)},"open":{_num(t.open)},'
-        f'"high":{_num(t.high)},"low":{_num(t.low)},"previous_close":{_num(t.previous_close)},"change":{_num(t.change)},'
-        f'"percent_change":{_num(t.percent_change)},"conditions":[{",".join(map(_q, t.conditions))}],'
-        f'"received_at":{t.received_at},"sequence":{t.sequence}}}').encode()
+    known = ''.join(f',"{n}":{format(v, "f")}' for n in _NUMBERS if (v := getattr(t, n)) is not None)
+    return (f'{{"schema_version":{t.schema_version},"event_id":{_q(t.event_id)},"event_time":{t.event_time},"received_at":{t.received_at},'
+        f'"source":{_q(t.source)},"feed":{_q(t.feed)},"symbol":{_q(t.symbol)},"price":{format(t.price, "f")}{known},'
+        f'"sequence":{t.sequence},"conditions":[{",".join(map(_q, t.conditions))}]}}').encode()
 
 # %% ../../nbs/01_core/03_records.ipynb #9f0f7906
 def _no_constant(name): raise RecordError('not_json', name) # NaN, Infinity

@@ -19,7 +19,7 @@ from ..core.records import ENVELOPE, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSI
 from ..store.writer import MONEY, TICKS
 
 # %% auto #0
-__all__ = ['PARSED', 'AHEAD_MS', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'BadRecord', 'parse_strictly', 'parse_trades',
+__all__ = ['PARSED', 'AHEAD_MS', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'FEW', 'BadRecord', 'parse_strictly', 'parse_trades',
            'parse_fast', 'parse_records']
 
 # %% ../../nbs/05_stream/01_parse.ipynb #540546cb
@@ -153,32 +153,46 @@ def _conditions(column):
     return pc.if_else(pc.equal(text, ''), None, text), sets, ok
 
 # %% ../../nbs/05_stream/01_parse.ipynb #807cac86
-_MIDDLE = ''.join(f',"{n}":null' for n in ('open', 'high', 'low', 'previous_close', 'change', 'percent_change')).encode() + b',"conditions":['
-_NUMBER, _MS = r'(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?', '[1-9][0-9]{11,12}'
+_NUMBER = r'(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?'
 _bare = lambda name: _FIELDS[name]['pattern'].strip('^$')
-_HEAD = f'{{"schema_version":{SCHEMA_VERSION},"event_id":"'.encode()
-_ID = len(_HEAD), len(_HEAD) + 32 # where the id stands
-_REST = _ID[1], _ID[1] + 256 # longer than anything that `_LEFT` matches; a slice without an end overflows in pyarrow
-_LEFT = rf'^","symbol":"(?P<symbol>{_bare("symbol")})","price":(?P<price>{_NUMBER}),"event_time":(?P<event_time>{_MS}),"source":"websocket","feed":"FEED","volume":(?P<volume>{_NUMBER}|null)$'
-_RIGHT = rf'^(?P<conditions>[A-Za-z0-9 _.,"-]*)\],"received_at":(?P<received_at>{_MS}),"sequence":(?P<sequence>0|[1-9][0-9]{{0,17}})\}}$'
+_REST = 1024 # bytes; a slice without an end overflows in pyarrow
+_FIXED = (f'{{"schema_version":{SCHEMA_VERSION},"event_id":"'.encode(), 32), (b'","event_time":', 13), (b',"received_at":', 13), (b',"source":"websocket","feed":"FEED",', _REST) # words, and the bytes after them
+_LEAST_MS = 10**12 # below: a leading zero
+_FACTS = rf'^"symbol":"(?P<symbol>{_bare("symbol")})","price":(?P<price>{_NUMBER})(?:,"volume":(?P<volume>{_NUMBER}))?,"sequence":(?P<sequence>0|[1-9][0-9]{{0,17}})$'
 _CODE = _FIELDS['conditions']['items']['pattern'].strip('^$')
-_CODES = re.compile(rf'"{_CODE}"(?:,"{_CODE}"){{0,{_FIELDS["conditions"]["maxItems"] - 1}}}|')
+_CODES = re.compile(rf'(?:"{_CODE}"(?:,"{_CODE}"){{0,{_FIELDS["conditions"]["maxItems"] - 1}}})?\]\}}'.encode())
 
 def _codes(column):
-    "As `_conditions`, of the text between the brackets; ok is False for a list that is not in order."
+    "As `_conditions`, of the bytes after the opening bracket; ok is False for a list that is not in order."
     coded = column.dictionary_encode()
     words = coded.dictionary.to_pylist()
-    plain = [w.replace('"', '') for w in words]
+    good = [bool(_CODES.fullmatch(w)) for w in words]
+    plain = [w[:-2].replace(b'"', b'').decode() if g else '' for w, g in zip(words, good)]
     spread = lambda found, tp: pa.array(found, tp).take(coded.indices)
-    return spread([w or None for w in plain], pa.string()), spread([sets_price(w.split(',')) for w in plain], pa.bool_()), spread([bool(_CODES.fullmatch(w)) for w in words], pa.bool_())
+    return spread([w or None for w in plain], pa.string()), spread([sets_price(w.split(',')) for w in plain], pa.bool_()), spread(good, pa.bool_())
 
-def _facts(left, right, feed):
-    "The texts of the fields, one row for each record that is whole; and True for those."
-    ids = pc.binary_slice(left, *_ID)
-    parts = pc.extract_regex(pc.binary_slice(left, *_REST), _LEFT.replace('FEED', re.escape(feed))), pc.extract_regex(right, _RIGHT)
-    found = _both([pc.equal(pc.binary_slice(left, 0, len(_HEAD)), _HEAD), pc.match_substring_regex(ids, _FIELDS['event_id']['pattern']), *(p.is_valid() for p in parts)])
-    text = {f.name: p.filter(found).field(f.name).cast(pa.string()) for p in parts for f in p.type}
-    return text | dict(event_id=ids.filter(found).cast(pa.string())), found
+def _cut(values, feed):
+    "The id, the two times and the rest of each record as bytes; and True where the words before them are the right ones."
+    at, pieces, right = 0, [], []
+    for word, width in _FIXED:
+        word = word.replace(b'FEED', feed.encode())
+        right.append(pc.equal(pc.binary_slice(values, at, at + len(word)), word))
+        pieces.append(pc.binary_slice(values, at := at + len(word), at + width))
+        at += width
+    return pieces, pc.fill_null(_both(right), False)
+
+def _texts(values, feed):
+    "The texts of the fields, one row for each record that is whole, the conditions as bytes; and True for those."
+    (ids, *times, rest), found = _cut(values, feed)
+    halves = pc.split_pattern(rest, b',"conditions":[', max_splits=1)
+    found = _both([found, pc.equal(pc.list_value_length(halves), 2), pc.match_substring_regex(ids, _FIELDS['event_id']['pattern']), *(pc.ascii_is_decimal(o.view(pa.string())) for o in times)])
+    halves = halves.filter(found := pc.fill_null(found, False))
+    facts = pc.extract_regex(pc.list_element(halves, 0), _FACTS)
+    whole, mask = facts.is_valid(), found.to_numpy(zero_copy_only=False).copy()
+    mask[mask] = whole.to_numpy(zero_copy_only=False)
+    found = pa.array(mask)
+    texts = {f.name: facts.field(f.name).filter(whole).cast(pa.string()) for f in facts.type}
+    return texts | {name: o.filter(found).cast(pa.string()) for name, o in zip(('event_id', 'event_time', 'received_at'), (ids, *times))} | dict(conditions=pc.list_element(halves, 1).filter(whole)), found
 
 def parse_trades(
     values:pa.Array, # records as bytes; null where Kafka had none
@@ -186,17 +200,14 @@ def parse_trades(
     ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
 ) -> tuple[pa.Table, np.ndarray]: # schema PARSED, and True for each record that is in it
     "The trades that are as `encode_tick` writes them, and right."
-    parts = pc.split_pattern(values, _MIDDLE, max_splits=1)
-    rows = np.flatnonzero(pc.fill_null(pc.equal(pc.list_value_length(parts), 2), False))
-    halves = parts.take(pa.array(rows))
-    text, found = _facts(pc.list_element(halves, 0), pc.list_element(halves, 1), feed)
+    text, found = _texts(values, feed)
     joined, sets, ok = _codes(text['conditions'])
     number = lambda name, tp: text[name].cast(tp)
-    volume = pc.if_else(pc.equal(text['volume'], 'null'), pa.scalar(None, pa.string()), text['volume'])
+    volume = pc.if_else(pc.equal(text['volume'], ''), pa.scalar(None, pa.string()), text['volume'])
     n = len(joined)
     table = pa.table({c: pa.nulls(n, f.type) for c, f in zip(PARSED.names, PARSED)} | dict(symbol=text['symbol'], event_id=text['event_id'], price=number('price', MONEY), volume=volume.cast(MONEY),
-        source=_same('websocket', n), feed=_same(feed, n), conditions=joined, sets_price=sets, row=pa.array(rows).filter(found), **{c: number(c, pa.int64()) for c in ('event_time', 'received_at', 'sequence')}), PARSED)
-    right_ones = [ok, _price_ok(table['price']), *(pc.and_(pc.greater_equal(table[c], FIRST_MS), pc.less(table[c], LAST_MS)) for c in ('event_time', 'received_at'))]
+        source=_same('websocket', n), feed=_same(feed, n), conditions=joined, sets_price=sets, row=pa.array(np.flatnonzero(found.to_numpy(zero_copy_only=False))), **{c: number(c, pa.int64()) for c in ('event_time', 'received_at', 'sequence')}), PARSED)
+    right_ones = [ok, _price_ok(table['price']), *(pc.and_(pc.greater_equal(table[c], _LEAST_MS), pc.less(table[c], LAST_MS)) for c in ('event_time', 'received_at'))]
     if ahead_ms is not None: right_ones.append(pc.less_equal(pc.subtract(table['event_time'], table['received_at']), ahead_ms))
     keep = _both(right_ones)
     if not pc.all(keep).as_py(): table = table.filter(keep)
@@ -207,6 +218,8 @@ def parse_trades(
 def _same(word, n): return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([word])).cast(pa.string())
 
 # %% ../../nbs/05_stream/01_parse.ipynb #26ebf06c
+FEW = 128 # records that are judged sooner than a reader is set up for them
+
 def parse_fast(
     values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
@@ -214,8 +227,8 @@ def parse_fast(
 ) -> tuple[pa.Table, list[int]]: # good rows (schema PARSED), and the rows that must be judged strictly
     "What the columns can vouch for."
     trades, taken = parse_trades(values, feed, ahead_ms)
-    if taken.all(): return trades, []
     others = np.flatnonzero(~taken)
+    if len(others) <= FEW: return trades, others.tolist()
     table, doubtful = _parse_others(values.take(pa.array(others)), others, feed, ahead_ms)
     return (pa.concat_tables([trades, table]).combine_chunks().sort_by('row') if len(table) else trades), doubtful
 

@@ -59,14 +59,13 @@ def encoded(
 ) -> list[bytes]: # as `encode_tick` writes a trade without conditions
     "The bytes of the records."
     text = lambda name: table[name].cast(pa.string())
-    parts = ['{"schema_version":1,"event_id":"', text('event_id'), '","symbol":"', text('symbol'), '","price":', text('price'), ',"event_time":', text('event_time'),
-        f',"source":"websocket","feed":"{feed}","volume":', text('volume'), ',"open":null,"high":null,"low":null,"previous_close":null,"change":null,"percent_change":null,"conditions":[],"received_at":',
-        text('received_at'), ',"sequence":', text('sequence'), '}']
+    parts = ['{"schema_version":1,"event_id":"', text('event_id'), '","event_time":', text('event_time'), ',"received_at":', text('received_at'), f',"source":"websocket","feed":"{feed}","symbol":"', text('symbol'),
+        '","price":', text('price'), ',"volume":', text('volume'), ',"sequence":', text('sequence'), ',"conditions":[]}']
     return pc.binary_join_element_wise(*parts, '').cast(pa.binary()).to_pylist()
 
 # %% ../../../nbs/08_operate/35_bench/00_load.ipynb #781b91b5
 BREAKS = {'not_json': lambda v: v[:len(v)//2],
-    'price_not_a_number': lambda v: v.replace(b'"price":', b'"price":"n/a ', 1).replace(b',"event_time"', b'","event_time"', 1),
+    'price_not_a_number': lambda v: v.replace(b'"price":', b'"price":"n/a ', 1).replace(b',"volume"', b'","volume"', 1),
     'duplicate_key': lambda v: v[:-1] + b',"price":-1}',
     'not_utf8': lambda v: v.replace(b'"feed":"', b'"feed":"\xff', 1),
     'not_a_number': lambda v: v.replace(b'"price":', b'"price":NaN,"x":', 1)} # way of breaking → what it does to a record
