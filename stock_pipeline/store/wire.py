@@ -26,7 +26,7 @@ def _big(values, dtype): return np.ascontiguousarray(values.astype(dtype)).view(
 
 def _time(column): return _big((column.to_numpy(zero_copy_only=False) - _EPOCH_MS)*1000, '>i8')
 
-def _uuid(column): return np.frombuffer(bytes.fromhex(''.join(column.to_pylist())), np.uint8).reshape(-1, 16)
+def _uuid(column): return np.frombuffer(bytes.fromhex(str(_data(column), 'ascii')), np.uint8).reshape(-1, 16)
 
 def _numeric(column): # decimal128 with six decimals and at most eighteen digits
     units = np.frombuffer(column.buffers()[1], '<i8')[2*column.offset:2*(column.offset + len(column)):2] # the low half of each

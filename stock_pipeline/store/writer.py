@@ -107,14 +107,13 @@ _TICK_KEY = ['symbol', 'event_time', 'event_id'] # of the table
 
 def _first_of_each(table):
     if pc.count_distinct(table['event_id']).as_py() == len(table): return table
-    rows = table.select(_TICK_KEY).append_column('row_number', pa.array(range(len(table))))
+    rows = table.select(_TICK_KEY).append_column('row_number', pa.array(np.arange(len(table))))
     return table.take(rows.group_by(_TICK_KEY).aggregate([('row_number', 'min')])['row_number_min'].combine_chunks().sort())
 
 def insert_ticks(cur,
     ticks:pa.Table # schema TICKS, and what else the caller wants back; the partitions of their days exist
 ) -> pa.Table: # those that were not stored before
     "Store the ticks that are new; the same key twice is one tick, the first."
-    ticks = _first_of_each(ticks)
     if not len(ticks): return ticks
     cur.execute('SAVEPOINT copying')
     try: _copy(cur, ticks.select(TICKS.names), 'stock_prices')
@@ -126,6 +125,7 @@ def insert_ticks(cur,
 
 # %% ../../nbs/04_store/02_writer.ipynb #795b2b0c
 def _insert_unless_there(cur, ticks):
+    ticks = _first_of_each(ticks)
     cur.execute('CREATE TEMP TABLE IF NOT EXISTS staging (LIKE stock_prices INCLUDING DEFAULTS) ON COMMIT DELETE ROWS')
     _copy(cur, ticks.select(TICKS.names), 'staging')
     columns = ', '.join(TICKS.names)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,7 +33,7 @@ _KEY = ['symbol', 'basis', 'minute']
 
 def _prices(terms):
     "Open, high, low and close of the ticks that may set a price; terms are in order of (event time, sequence, price)."
-    rows = terms.append_column('row', pa.array(range(len(terms)), pa.int64())).filter(terms['sets_price'])
+    rows = terms.append_column('row', pa.array(np.arange(len(terms)))).filter(terms['sets_price'])
     found = rows.group_by(_KEY).aggregate([('row', 'min'), ('row', 'max'), ('price', 'max'), ('price', 'min')])
     at = lambda name, rows: terms[name].take(rows)
     first, last = found['row_min'], found['row_max']
