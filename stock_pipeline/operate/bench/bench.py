@@ -74,7 +74,7 @@ def summary(
     out = {}
     for name, found in drains.items():
         out[name] = dict({k: round(middle(found, k), 1) for k in ('rows_per_s', 'cpu_s_per_million', 'rss_mb', 'postgres_s_per_million', 'kafka_s_per_million')}, p50_ms=None, p99_ms=None,
-            verified=all(o.verified for o in found), wrong_rows=max(o.wrong_rows for o in found), wrong_bars=max(o.wrong_bars for o in found), repetitions=[round(o.rows_per_s) for o in found])
+            verified=all(o.verified for o in found), through=min(o.through for o in found), wrong_rows=max(o.wrong_rows for o in found), wrong_bars=max(o.wrong_bars for o in found), repetitions=[round(o.rows_per_s) for o in found])
     for name, o in latencies.items():
         d = out.setdefault(name, dict(rows_per_s=None, cpu_s_per_million=None, rss_mb=max(o.rss_mb, default=None), verified=True))
         d |= dict(p50_ms=round(o.p50_ms, 1), p99_ms=round(o.p99_ms, 1), cores=round(o.cores, 2), rate=round(o.rate), verified=d['verified'] and o.verified)
@@ -91,6 +91,7 @@ def table(
     for name, d in doc['contestants'].items():
         ratio = f"{own/d['rows_per_s']:.1f} ×" if own and d['rows_per_s'] else ''
         checked = 'all right' if d['verified'] else f"{d.get('wrong_rows', 0):,} rows, {d.get('wrong_bars', 0):,} bars wrong"
+        if d.get('through', 1) < 1: checked = f"{checked}, broken off after {d['through']:.0%}"
         t.add_row(name, show(d['rows_per_s'], ',.0f'), ratio, show(d['cpu_s_per_million'], '.1f'), show(d['rss_mb'], ',.0f'), show(d['p50_ms'], ',.0f'), show(d['p99_ms'], ',.0f'), show(d.get('cores'), '.2f'), checked)
     return t
 
@@ -182,7 +183,7 @@ def run_bench(
     except ModuleNotFoundError as e: raise ConfigError(f'the package {e.name} is missing', "Install what measuring needs: pip install -e '.[bench]'") from None
     drains, latencies, found = {}, {}, {}
     with console.status('') as status:
-        if 'drain' in only: drains = race([product(), plain(), tutorial(), *map(peer, peers)], plan, repetitions, status.update)
+        if 'drain' in only: drains = race([product(), plain(), *(() if quick else [tutorial()]), tutorial(0), *map(peer, peers)], plan, repetitions, status.update)
         if 'latency' in only: latencies = paces(rate, seconds, warm, quick, status.update)
         if 'soak' in only:
             status.update(f'soak: {soak:g} minutes at 2,000 ticks a second')

@@ -73,7 +73,7 @@ INSERTED = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'ticks'"
 BOTH = f'SELECT (({INSERTED}) + coalesce(sum(count), 0))/2 FROM bars' # the bars of others may come after their rows
 
 def tutorial(
-    max_offsets:int=10_000, # of a micro-batch; 0: no limit
+    max_offsets:int=10_000, # of a micro-batch; 0: no limit, all that is there
 ) -> Contestant:
     "See `operate.bench.tutorial`."
     def env(site): return {'JAVA_HOME': str(java_home(site.settings.stock_pipeline_cache)), 'PYSPARK_PYTHON': sys.executable, 'SPARK_LOCAL_IP': '127.0.0.1'}
@@ -82,8 +82,8 @@ def tutorial(
         fetch_artifacts(cache, ['spark', 'bench'])
         shutil.rmtree(checkpoint, ignore_errors=True)
         return dict(jars=[str(o) for g in ('spark', 'bench') for o in jar_paths(cache, g) if not o.name.startswith('flink-')], checkpoint=str(checkpoint), max_offsets=max_offsets)
-    return by_script('tutorial Spark', lambda site: [sys.executable, '-P', '-m', 'stock_pipeline.operate.bench.tutorial'], BOTH, env, 'JDBC append, 200 shuffle partitions, collect', more,
-        prepare=own_tables, **OTHERS)
+    return by_script('tutorial Spark' if max_offsets else 'tutorial Spark, no limit', lambda site: [sys.executable, '-P', '-m', 'stock_pipeline.operate.bench.tutorial'], BOTH, env, 'JDBC append, 200 shuffle partitions, collect', more,
+        prepare=own_tables, enough=180 if max_offsets else float('inf'), **OTHERS) # it would take half an hour for two million
 
 # %% ../../../nbs/08_operate/35_bench/10_contestants.ipynb #eb0fc3cd
 PEERS = {'Bytewax': ('peer_bytewax', ('bytewax[kafka]==0.21.1', 'orjson', 'psycopg2-binary')),

@@ -31,6 +31,7 @@ class Drain:
     wrong_rows: int
     wrong_bars: int
     throughput: list[tuple[float, int]] = field(default_factory=list, repr=False) # s since it began, rows of one commit
+    through: float = 1. # share of the load; below 1: broken off, and its bars were not compared
 
     @property
     def verified(self) -> bool: return not self.wrong_rows and not self.wrong_bars
@@ -41,17 +42,20 @@ def drain(
     due:Expected, # from `site.fill`
 ) -> Drain:
     "Let a contestant work off what is on the topic, in an empty database."
-    records = len(due.rows) + due.broken
+    records = len(due.rows) + due.broken if contestant.counts_broken else len(due.rows)
     site.fresh_database()
     servers = [o.pid for o in (site.stack.postgres, site.stack.kafka)]
     with running(site, contestant) as run:
         before = [cpu_seconds(p) for p in servers]
-        site.wait_done(run, records if contestant.counts_broken else len(due.rows))
+        done, now = site.wait_done(run, records), time.time()
+        whole = done >= records
         used = [(cpu_seconds(run.ref.pid) - run.cpu_start), *(cpu_seconds(p) - b for p, b in zip(servers, before))]
         commits = site.commits(contestant)
-        per_million = [u/records*1e6 for u in used]
-        return Drain(records/(site.ended(contestant) - run.began), per_million[0], max(run.rss_mb, default=0), *per_million[1:], site.wrong_rows(contestant, due), site.wrong_bars(contestant, due),
-            [(t - run.began, n) for t, n in commits])
+        through = min(done/records, 1.)
+        count = through*(len(due.rows) + due.broken)
+        per_million = [u/count*1e6 for u in used]
+        return Drain(count/((site.ended(contestant) if whole else now) - run.began), per_million[0], max(run.rss_mb, default=0), *per_million[1:], site.wrong_rows(contestant, due, whole),
+            site.wrong_bars(contestant, due) if whole else 0, [(t - run.began, n) for t, n in commits], through)
 
 # %% ../../../nbs/08_operate/35_bench/11_measure.ipynb #3e9cde0d
 @dataclass

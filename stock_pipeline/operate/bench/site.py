@@ -113,6 +113,7 @@ class Contestant:
     words: str = '' # what it is
     counts_broken: bool = True # whether `done` counts the broken records too
     bars_table: str = 'bars_1m'
+    enough: float = float('inf') # s after which a drain is broken off: what it got through by then tells its pace
 
 @dataclass
 class Running:
@@ -167,15 +168,17 @@ def wait_done(self:Site,
     records:int, # by which it is through
     patience:float=600, # s
     stalled:float=60, # s without progress until it is given up
-):
+) -> float: # how many it is through with: all, or fewer if `enough` of its time was up
     "Wait until a contestant is through; raises `StackError` if it ends, or stands still."
     last, moved, until = -1, time.monotonic(), time.monotonic() + patience
     while (n := self.sql(run.contestant.done)[0][0] or 0) < records:
         now = time.monotonic()
         if n != last: last, moved = n, now
+        if n and time.time() - run.began > run.contestant.enough: break
         if not run.ref.alive(): raise StackError(f'{run.contestant.name} ended after {n:,} of {records:,} records: {last_line(run.log)}', f'See {run.log}')
         if now > until or now - moved > stalled: raise StackError(f'{run.contestant.name} is at {n:,} of {records:,} records and goes no further: {last_line(run.log)}', f'See {run.log}')
         time.sleep(.25)
+    return float(n)
 
 # %% ../../../nbs/08_operate/35_bench/01_site.ipynb #06feb543
 @patch
@@ -194,11 +197,13 @@ _FIELDS = 'symbol', 'event_time', 'event_id', 'sequence', 'price', 'volume'
 def wrong_rows(self:Site,
     contestant:Contestant,
     due:Expected,
+    whole:bool=True, # False: the rows that are there, whichever they are
 ) -> int: # rows that are missing, too many or different
     "Compare all rows."
     at = _MS.format('event_time')
     have = self.fetch(f"SELECT symbol, {at} AS event_time, replace(event_id::text, '-', '') AS event_id, sequence, price, volume FROM {contestant.rows}").sort_by('event_id')
     want = due.rows.select(list(_FIELDS)).sort_by('event_id')
+    if not whole: want = want.filter(pc.is_in(want['event_id'], have['event_id'].combine_chunks()))
     if not have['event_id'].equals(want['event_id']): return len(set(have['event_id'].to_pylist()) ^ set(want['event_id'].to_pylist())) or abs(len(have) - len(want))
     return len(want) - pc.sum(pc.cast(_equal(have, want), pa.int64())).as_py()
 
