@@ -139,7 +139,7 @@ def _cost(home, span, settle, sessions, priced):
 
 def measure_start(
     span:float=60, # s of watching
-    settle:float=20, # s between the start and that
+    settle:float=45, # s between the start and that
     only:tuple[str, ...]=('trading', 'closed'), # which starts
     tell:Callable[[str], None]=lambda words: None, # told what happens now
 ) -> dict: # JSON: first_price_s, healthy_s, healthy_again_s, session, span_s, parts: rows of name, trading_percent, closed_percent, memory_mb
