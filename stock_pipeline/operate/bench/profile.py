@@ -60,7 +60,7 @@ def look(
     return Look(threads, processes)
 
 # %% ../../../nbs/08_operate/35_bench/14d_profile.ipynb #b66334ef
-TASK, PLAN, SCHEDULE, COMPILE, COLLECT, CLIENTS, REST, UNNAMED = ('JVM: task (read Kafka, build Arrow)', 'JVM: plan and commit', 'JVM: scheduler, listeners', 'JVM: compiler (C1)',
+TASK, PLAN, SCHEDULE, COMPILE, COLLECT, CLIENTS, REST, UNNAMED = ('JVM: task (read Kafka, build Arrow)', 'JVM: plan and commit', 'JVM: scheduler, listeners', 'JVM: compilers',
     'JVM: garbage collector, VM', 'JVM: Kafka clients', 'JVM: all the rest', 'JVM: threads ended or unnamed')
 WRITE, PARSE, DRIVER, OTHER = 'worker: write', 'worker: read and parse ahead', 'Python driver', 'other processes'
 SERVERS = 'PostgreSQL', 'Kafka broker', 'Redis'
