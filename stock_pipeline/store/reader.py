@@ -145,7 +145,7 @@ def series(self:Reader,
     columns:tuple, # the second one is the time, in s since 1970
     money:tuple, # columns with six decimals
 ) -> pd.DataFrame: # as from `frame`
-    "Thousands of rows: they come as text and become numbers in columns, in half the time."
+    "The same for thousands of rows, which come as one text and become columns."
     import pyarrow as pa, pyarrow.csv as pacsv
     out = self._timed(_copied(sql, params))
     schema = pa.schema([(c, pa.decimal128(38, 6) if c in money else pa.string() if c == 'symbol' else pa.int64()) for c in columns])
