@@ -135,7 +135,7 @@ def _copied(sql, params):
     def get(cur):
         out = io.BytesIO()
         cur.copy_expert(f"COPY ({cur.mogrify(sql, params).decode()}) TO STDOUT (FORMAT csv)", out)
-        return out
+        return out.getbuffer()
     return get
 
 @patch
@@ -147,10 +147,10 @@ def series(self:Reader,
 ) -> pd.DataFrame: # as from `frame`
     "The same for thousands of rows, which come as one text and become columns."
     import pyarrow as pa, pyarrow.csv as pacsv
-    out = self._timed(_copied(sql, params))
+    text = self._timed(_copied(sql, params))
     schema = pa.schema([(c, pa.decimal128(38, 6) if c in money else pa.string() if c == 'symbol' else pa.int64()) for c in columns])
     convert = pacsv.ConvertOptions(column_types=schema, null_values=[''])
-    table = pacsv.read_csv(io.BytesIO(out.getvalue()), pacsv.ReadOptions(column_names=list(columns), use_threads=False), convert_options=convert) if out.tell() else schema.empty_table()
+    table = pacsv.read_csv(pa.BufferReader(text), pacsv.ReadOptions(column_names=list(columns), use_threads=False), convert_options=convert) if len(text) else schema.empty_table()
     moments = table[columns[1]].cast(pa.timestamp('s', tz='UTC')).cast(pa.timestamp('ns', tz='UTC'))
     return table.set_column(1, columns[1], moments).to_pandas()
 

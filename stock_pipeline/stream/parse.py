@@ -179,7 +179,7 @@ def _cut(values, feed):
         right.append(pc.equal(pc.binary_slice(values, at, at + len(word)), word))
         pieces.append(pc.binary_slice(values, at := at + len(word), at + width))
         at += width
-    return pieces, pc.fill_null(_both(right), False)
+    return pieces, _both(right)
 
 def _texts(values, feed):
     "The texts of the fields, one row for each record that is whole, the conditions as bytes; and True for those."
@@ -190,9 +190,8 @@ def _texts(values, feed):
     facts = pc.extract_regex(pc.list_element(halves, 0), _FACTS)
     whole, mask = facts.is_valid(), found.to_numpy(zero_copy_only=False).copy()
     mask[mask] = whole.to_numpy(zero_copy_only=False)
-    found = pa.array(mask)
     texts = {f.name: facts.field(f.name).filter(whole).cast(pa.string()) for f in facts.type}
-    return texts | {name: o.filter(found).cast(pa.string()) for name, o in zip(('event_id', 'event_time', 'received_at'), (ids, *times))} | dict(conditions=pc.list_element(halves, 1).filter(whole)), found
+    return texts | {name: o.filter(pa.array(mask)).cast(pa.string()) for name, o in zip(('event_id', 'event_time', 'received_at'), (ids, *times))} | dict(conditions=pc.list_element(halves, 1).filter(whole)), mask
 
 def parse_trades(
     values:pa.Array, # records as bytes; null where Kafka had none
@@ -206,7 +205,7 @@ def parse_trades(
     volume = pc.if_else(pc.equal(text['volume'], ''), pa.scalar(None, pa.string()), text['volume'])
     n = len(joined)
     table = pa.table({c: pa.nulls(n, f.type) for c, f in zip(PARSED.names, PARSED)} | dict(symbol=text['symbol'], event_id=text['event_id'], price=number('price', MONEY), volume=volume.cast(MONEY),
-        source=_same('websocket', n), feed=_same(feed, n), conditions=joined, sets_price=sets, row=pa.array(np.flatnonzero(found.to_numpy(zero_copy_only=False))), **{c: number(c, pa.int64()) for c in ('event_time', 'received_at', 'sequence')}), PARSED)
+        source=_same('websocket', n), feed=_same(feed, n), conditions=joined, sets_price=sets, row=pa.array(np.flatnonzero(found)), **{c: number(c, pa.int64()) for c in ('event_time', 'received_at', 'sequence')}), PARSED)
     right_ones = [ok, _price_ok(table['price']), *(pc.and_(pc.greater_equal(table[c], _LEAST_MS), pc.less(table[c], LAST_MS)) for c in ('event_time', 'received_at'))]
     if ahead_ms is not None: right_ones.append(pc.less_equal(pc.subtract(table['event_time'], table['received_at']), ahead_ms))
     keep = _both(right_ones)

@@ -168,13 +168,14 @@ def wait_done(self:Site,
     records:int, # by which it is through
     patience:float=600, # s
     stalled:float=60, # s without progress until it is given up
-) -> float: # how many it is through with: all, or fewer if `enough` of its time was up
+    enough:float=float('inf'), # s of its time after which it is broken off
+) -> float: # how many it is through with: all, or fewer if it was broken off
     "Wait until a contestant is through; raises `StackError` if it ends, or stands still."
     last, moved, until = -1, time.monotonic(), time.monotonic() + patience
     while (n := self.sql(run.contestant.done)[0][0] or 0) < records:
         now = time.monotonic()
         if n != last: last, moved = n, now
-        if n and time.time() - run.began > run.contestant.enough: break
+        if n and time.time() - run.began > enough: break
         if not run.ref.alive(): raise StackError(f'{run.contestant.name} ended after {n:,} of {records:,} records: {last_line(run.log)}', f'See {run.log}')
         if now > until or now - moved > stalled: raise StackError(f'{run.contestant.name} is at {n:,} of {records:,} records and goes no further: {last_line(run.log)}', f'See {run.log}')
         time.sleep(.25)
