@@ -191,7 +191,7 @@ async def _tend(self:Delivery):
             await self._refill()
             await self._nudge()
             if self._client is not None and self._broken is None: self.beside.start(self._client)
-            await self._sleep(.05 if self._waiting or len(self.beside) or self.spool is not None and self.spool.behind else .25) # with nothing on its way, nothing comes back
+            await self._sleep(.05 if self._waiting or len(self.beside) or self.spool is not None and self.spool.behind else .5) # with nothing on its way, nothing comes back
         except Exception: # it must not end in silence
             log.exception('A fault of the program; the delivery goes on')
             await self._sleep(5)

@@ -196,7 +196,7 @@ def hear(self:Follower):
 async def _upkeep(self:Follower):
     while True:
         await self.delivery.room()
-        await asyncio.sleep(.2)
+        await asyncio.sleep(1)
 
 @patch
 async def _pulse(self:Follower): # a job of its own: while the broker is away `room` may wait for long, and that must be told

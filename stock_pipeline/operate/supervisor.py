@@ -70,12 +70,13 @@ def read_state(
     try: state = json.loads(state_path(home).read_text(encoding='utf-8'))
     except (OSError, ValueError): return dict(supervisor=None, services=[])
     boss = ProcessRef(state['supervisor'], state['start'])
+    supervised = boss.alive()
     for o in state['services']:
         lives = bool(o['pid']) and ProcessRef(o['pid'], o['start'], o['folder']).mine()
-        if not boss.alive(): o['state'] = 'unsupervised' if lives else 'stopped'
+        if not supervised: o['state'] = 'unsupervised' if lives else 'stopped'
         elif o['pid'] and not lives: o['state'] = 'backoff' # died a moment ago
         if not lives: o['pid'] = None
-    return dict(supervisor=boss.pid if boss.alive() else None, services=state['services'])
+    return dict(supervisor=boss.pid if supervised else None, services=state['services'])
 
 # %% ../../nbs/08_operate/10_supervisor.ipynb #1d6e25a0
 def end_leftovers(

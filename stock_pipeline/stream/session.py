@@ -72,7 +72,8 @@ def _connector_bundled():
 # %% ../../nbs/05_stream/04_session.ipynb #3b121679
 def jvm_clock(spark): # callable that gives s since 1970
     "The wall clock as Spark's own process sees it."
-    return lambda: spark._jvm.java.lang.System.currentTimeMillis()/1000
+    system = spark._jvm.java.lang.System # each part of this name is a question to the JVM
+    return lambda: system.currentTimeMillis()/1000
 
 class ClockWatch:
     "Notices that the wall clock was set back."

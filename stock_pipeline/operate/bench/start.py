@@ -139,7 +139,8 @@ def _cost(home, span, settle, sessions, priced):
 
 def measure_start(
     span:float=60, # s of watching
-    settle:float=45, # s between the start and that
+    settle:float=45, # s between the start and the look at work
+    calm:float=120, # s between the start and the look at rest: the JVMs go on compiling for minutes
     only:tuple[str, ...]=('trading', 'closed'), # which starts
     tell:Callable[[str], None]=lambda words: None, # told what happens now
 ) -> dict: # JSON: first_price_s, healthy_s, healthy_again_s, session, span_s, parts: rows of name, trading_percent, closed_percent, memory_mb
@@ -154,7 +155,7 @@ def measure_start(
         if 'closed' in only:
             tell('start in a home with data, then rest')
             doc['session'] = session_at(round(time.time()*1000)).value
-            doc['healthy_again_s'], _, used, held = _cost(home, span, settle, 'real', False)
+            doc['healthy_again_s'], _, used, held = _cost(home, span, calm, 'real', False)
             for name in used: rows[name] = dict(name=name, trading_percent=rows.get(name, {}).get('trading_percent'), closed_percent=used[name], memory_mb=max(held[name], rows.get(name, {}).get('memory_mb', 0)))
     return {**doc, 'parts': list(rows.values())}
 
