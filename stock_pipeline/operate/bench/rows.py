@@ -9,8 +9,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 
 # %% auto #0
-__all__ = ['TABLES', 'COPY', 'UPSERT', 'REPLACE', 'EPOCH_MS', 'STEP', 'at', 'moment', 'line', 'is_tick', 'key_of', 'fold',
-           'amend']
+__all__ = ['TABLES', 'COPY', 'REPLACE', 'EPOCH_MS', 'STEP', 'at', 'moment', 'line', 'is_tick', 'key_of', 'fold', 'amend']
 
 # %% ../../../nbs/08_operate/35_bench/03_rows.ipynb #74848f79
 TABLES = '''CREATE TABLE ticks (symbol text NOT NULL, event_time timestamptz NOT NULL, event_id uuid NOT NULL, sequence bigint NOT NULL, source text NOT NULL, feed text NOT NULL,
@@ -18,10 +17,6 @@ TABLES = '''CREATE TABLE ticks (symbol text NOT NULL, event_time timestamptz NOT
     CREATE TABLE bars (symbol text, minute timestamptz, open numeric(18,6), high numeric(18,6), low numeric(18,6), close numeric(18,6), volume numeric(24,6), count bigint,
     open_key bigint, close_key bigint, PRIMARY KEY (symbol, minute))'''
 COPY = 'COPY ticks (symbol, event_time, event_id, sequence, source, feed, price, volume, received_at) FROM STDIN'
-UPSERT = '''INSERT INTO bars AS b (symbol, minute, open, high, low, close, volume, count, open_key, close_key) VALUES %s ON CONFLICT (symbol, minute) DO UPDATE SET
-    open = CASE WHEN EXCLUDED.open_key < b.open_key THEN EXCLUDED.open ELSE b.open END, close = CASE WHEN EXCLUDED.close_key > b.close_key THEN EXCLUDED.close ELSE b.close END,
-    open_key = least(b.open_key, EXCLUDED.open_key), close_key = greatest(b.close_key, EXCLUDED.close_key),
-    high = greatest(b.high, EXCLUDED.high), low = least(b.low, EXCLUDED.low), volume = b.volume + EXCLUDED.volume, count = b.count + EXCLUDED.count''' # of parts of bars, for `execute_values`
 _BAR = 'open', 'high', 'low', 'close', 'volume', 'count', 'open_key', 'close_key'
 REPLACE = f"INSERT INTO bars (symbol, minute, {', '.join(_BAR)}) VALUES %s ON CONFLICT (symbol, minute) DO UPDATE SET {', '.join(f'{o} = EXCLUDED.{o}' for o in _BAR)}" # of whole bars
 
