@@ -20,8 +20,8 @@ from ..core.errors import StoreError
 
 # %% auto #0
 __all__ = ['logger', 'LATEST_SQL', 'BAR_COLUMNS', 'BARS_SQL', 'AVERAGE_COLUMNS', 'AVERAGES_SQL', 'TICK_COLUMNS', 'NEWEST_FLOOR',
-           'OLDER_FLOOR', 'TICKS_SQL', 'STATS_SQL', 'CLOSES_SQL', 'store_error', 'Reader', 'Latest', 'moments', 'Stats',
-           'whole_hours']
+           'OLDER_FLOOR', 'TICKS_SQL', 'MOMENT_SQL', 'STATS_SQL', 'CLOSES_SQL', 'store_error', 'Reader', 'Latest',
+           'moments', 'Stats', 'whole_hours']
 
 # %% ../../nbs/04_store/04_reader.ipynb #1ae79e6f
 logger = logging.getLogger(__name__)
@@ -228,17 +228,21 @@ TICK_COLUMNS = ('symbol', 'event_time', 'price', 'volume', 'source', 'conditions
     'change', 'percent_change', 'received_at', 'stored_at', 'sequence', 'event_id')
 
 _KNOWN = """SELECT symbol, event_time FROM latest WHERE event_time >= (SELECT sealed_before FROM retention) ORDER BY event_time DESC LIMIT %(limit)s""" # whose tick is still stored
-_FLOOR = "SELECT coalesce((SELECT event_time FROM ({}) n ORDER BY event_time DESC OFFSET %(limit)s - 1 LIMIT 1), '-infinity')::text AS since".format
+_FLOOR = """SELECT since::text, since >= %(before)s::timestamptz - interval '10 seconds' AS brief
+    FROM (SELECT coalesce((SELECT event_time FROM ({}) n ORDER BY event_time DESC OFFSET %(limit)s - 1 LIMIT 1), '-infinity') AS since) f""".format
 NEWEST_FLOOR = _FLOOR(_KNOWN)
 OLDER_FLOOR = _FLOOR(f"""SELECT t.event_time FROM ({_KNOWN}) s CROSS JOIN LATERAL (SELECT event_time FROM stock_prices p
     WHERE p.symbol = s.symbol AND p.event_time >= %(near)s::timestamptz AND p.event_time < %(before)s::timestamptz ORDER BY p.event_time DESC LIMIT 10) t""") # some trade much, and so the moment is near
 
 # %% ../../nbs/04_store/04_reader.ipynb #4fb93b0e
-TICKS_SQL = f"""SELECT t.* FROM unnest(coalesce(%(symbols)s::text[], ARRAY(SELECT symbol FROM latest WHERE event_time >= %(since)s::timestamptz))) s(symbol) CROSS JOIN LATERAL (
-    SELECT {', '.join(TICK_COLUMNS[:-1])}, replace(event_id::text, '-', '') AS event_id FROM stock_prices p
-    WHERE p.symbol = s.symbol AND p.event_time BETWEEN %(since)s::timestamptz AND %(before)s::timestamptz AND (p.event_time, p.sequence) < (%(before)s::timestamptz, %(sequence)s)
-    ORDER BY p.event_time DESC, p.sequence DESC LIMIT %(limit)s) t
+_TICK = f"{', '.join(TICK_COLUMNS[:-1])}, replace(event_id::text, '-', '') AS event_id"
+_RECENT = "ARRAY(SELECT symbol FROM latest WHERE event_time >= %(since)s::timestamptz)" # the symbols that may be on the page
+_BETWEEN = "p.event_time BETWEEN %(since)s::timestamptz AND %(before)s::timestamptz AND (p.event_time, p.sequence) < (%(before)s::timestamptz, %(sequence)s)"
+
+TICKS_SQL = f"""SELECT t.* FROM unnest(coalesce(%(symbols)s::text[], {_RECENT})) s(symbol) CROSS JOIN LATERAL (
+    SELECT {_TICK} FROM stock_prices p WHERE p.symbol = s.symbol AND {_BETWEEN} ORDER BY p.event_time DESC, p.sequence DESC LIMIT %(limit)s) t
 ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"""
+MOMENT_SQL = f"SELECT {_TICK} FROM stock_prices p WHERE p.symbol = ANY({_RECENT}) AND {_BETWEEN} ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"
 
 @patch
 def ticks(self:Reader,
@@ -250,8 +254,8 @@ def ticks(self:Reader,
     at, sequence = before or ('infinity', 0)
     params = {'symbols': None if symbols is None else list(symbols), 'limit': int(limit), 'before': str(at), 'sequence': int(sequence)}
     if before: params['near'] = str(at - timedelta(days=4)) # a long weekend; the planner need not look at every day
-    params['since'] = '-infinity' if symbols is not None else self.query(OLDER_FLOOR if before else NEWEST_FLOOR, params)[0].since
-    return self.frame(TICKS_SQL, params, TICK_COLUMNS, ('event_time', 'received_at', 'stored_at'))
+    since, brief = ('-infinity', False) if symbols is not None else self.query(OLDER_FLOOR if before else NEWEST_FLOOR, params)[0]
+    return self.frame(MOMENT_SQL if brief else TICKS_SQL, {**params, 'since': since}, TICK_COLUMNS, ('event_time', 'received_at', 'stored_at'))
 
 # %% ../../nbs/04_store/04_reader.ipynb #780a26d0
 _SIX = Decimal('0.000001')

@@ -30,7 +30,8 @@ def spark_conf(
         'spark.driver.memory': '512m', 'spark.sql.session.timeZone': 'UTC', 'spark.python.worker.reuse': 'true',
         'spark.sql.execution.arrow.maxRecordsPerBatch': '50000', 'spark.sql.streaming.minBatchesToRetain': '10', 'spark.sql.adaptive.enabled': 'false',
         'spark.speculation': 'false', 'spark.sql.streaming.stopTimeout': '20s', 'spark.log.level': 'ERROR', 'spark.ui.showConsoleProgress': 'false', 'spark.sql.streaming.metricsEnabled': 'false',
-        'spark.sql.streaming.checkpoint.fileChecksum.enabled': 'false'}
+        'spark.sql.streaming.checkpoint.fileChecksum.enabled': 'false',
+        'spark.ui.retainedJobs': '20', 'spark.ui.retainedStages': '20', 'spark.ui.retainedTasks': '100', 'spark.sql.ui.retainedExecutions': '20', 'spark.sql.streaming.numRecentProgressUpdates': '10'} # kept for a page that is not served: of a thousand micro-batches they grow for a quarter of an hour and more
     if settings.spark_master.startswith('local'): conf |= {'spark.driver.extraJavaOptions': f'{JVM_OPTIONS} {LATER} {HOT}', 'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1'}
     else: conf |= {'spark.driver.extraJavaOptions': f'{JVM_OPTIONS} -XX:TieredStopAtLevel=1', 'spark.executor.defaultJavaOptions': f'{JVM_OPTIONS} {LATER}'} # the driver reads no records; before the user's own extraJavaOptions, so that those win
     if jars and settings.spark_master.startswith('local'): conf['spark.driver.extraClassPath'] = jars.replace(',', os.pathsep) # no copies
