@@ -134,7 +134,7 @@ def frame(self:Reader,
 def _copied(sql, params):
     def get(cur):
         out = io.BytesIO()
-        cur.copy_expert(f"COPY ({cur.mogrify(sql, params).decode()}) TO STDOUT (FORMAT csv)", out)
+        cur.copy_expert(f"COPY ({cur.mogrify(sql, params).decode()}) TO STDOUT", out)
         return out.getbuffer()
     return get
 
@@ -149,8 +149,9 @@ def series(self:Reader,
     import pyarrow as pa, pyarrow.csv as pacsv
     text = self._timed(_copied(sql, params))
     schema = pa.schema([(c, pa.decimal128(38, 6) if c in money else pa.string() if c == 'symbol' else pa.int64()) for c in columns])
-    convert = pacsv.ConvertOptions(column_types=schema, null_values=[''])
-    table = pacsv.read_csv(pa.BufferReader(text), pacsv.ReadOptions(column_names=list(columns), use_threads=False), convert_options=convert) if len(text) else schema.empty_table()
+    options = dict(read_options=pacsv.ReadOptions(column_names=list(columns), use_threads=False), parse_options=pacsv.ParseOptions(delimiter='\t', quote_char=False), # no symbol holds what COPY would escape
+        convert_options=pacsv.ConvertOptions(column_types=schema, null_values=[r'\N']))
+    table = pacsv.read_csv(pa.BufferReader(text), **options) if len(text) else schema.empty_table()
     moments = table[columns[1]].cast(pa.timestamp('s', tz='UTC')).cast(pa.timestamp('ns', tz='UTC'))
     return table.set_column(1, columns[1], moments).to_pandas()
 

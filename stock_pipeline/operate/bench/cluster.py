@@ -171,7 +171,7 @@ def steady(
 # %% ../../../nbs/08_operate/35_bench/14a_cluster.ipynb #19f1e320
 def race_executors(
     executors:tuple[int, ...]=(0, 1, 2, 4), # 0: local[2]
-    ticks:int=300_000,
+    ticks:int=1_500_000, # so many that the warming up of a Java and a Python for each executor does not decide
     partitions:int=3, # of the topic
     tell:Callable[[str], None]=lambda words: None, # told what happens now
 ) -> list[dict]: # rows as from `drain_by_parts`, with `executors` and `partitions`
