@@ -29,7 +29,7 @@ class Measured:
     @classmethod
     def of(cls,
         row:dict, # from `race_executors`, on executors
-        record_bytes:int=330,
+        record_bytes:int=243,
     ):
         cpu = row['cpu_s_per_million']
         return cls(cpu['executors'], cpu['driver'], cpu['postgres'], cpu['kafka'], record_bytes, row['kafka_bytes'], row['row_bytes'], row['wal_bytes'])
