@@ -113,13 +113,13 @@ def soak_chart(
     path:Path, # of the PNG
 ) -> Path:
     "Latency and memory, a point a minute."
-    minutes = max(1, len(o.rss_mb)//60)
+    minutes = max(1, round(len(o.ms)/o.rate/60))
     by_minute = lambda values, f: [f(v) for v in np.array_split(np.asarray(values, float), minutes)]
     fig, (top, below) = pyplot().subplots(2, 1, figsize=(8, 5), sharex=True)
     for q in 50, 99: top.plot(by_minute(o.ms, lambda v: np.percentile(v, q)), label=f'p{q}')
     below.plot(by_minute(o.rss_mb, max), color='tab:green')
     top.set(ylabel='ms to the commit', ylim=(0, None), title=f'{minutes} minutes at {o.rate:,.0f} ticks a second'); top.legend()
-    below.set(ylabel='memory of the job, MB', xlabel='minute', ylim=(0, None))
+    below.set(ylabel='memory of the job, MB', xlabel='minute', ylim=(0, 1.1*max(o.rss_mb)))
     for ax in (top, below): ax.grid(alpha=.3)
     return save(fig, path)
 
