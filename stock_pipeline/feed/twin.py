@@ -161,6 +161,8 @@ async def disconnect(self:Twin,
 
 # %% ../../nbs/02_feed/12_twin.ipynb #b0af0d31
 class _Server(uvicorn.Server):
+    renewed = 1. # s after which the answers' date is renewed
+
     def __init__(self, app):
         super().__init__(uvicorn.Config(app, log_config=None, log_level='critical', access_log=False, lifespan='off', ws='websockets-sansio',
             ws_per_message_deflate=False, ws_ping_interval=None, timeout_graceful_shutdown=2, server_header=False))
@@ -176,7 +178,7 @@ class _Server(uvicorn.Server):
     async def main_loop(self): # uvicorn's own looks ten times a second whether it shall end: a third of what the producer costs at rest
         while not await self.on_tick(0): # renews the date of the answers
             with suppress(TimeoutError):
-                async with asyncio.timeout(1): await self.ending.wait()
+                async with asyncio.timeout(self.renewed): await self.ending.wait()
 
 # %% ../../nbs/02_feed/12_twin.ipynb #7f90453b
 def _told(handler):
