@@ -5,7 +5,7 @@
 # %% ../../nbs/07_serve/09_dashboard.ipynb #7d8b592e
 from __future__ import annotations
 
-import sys
+import gc, sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from .views import ago, card, iso_utc, market_day, new_york, number, stats_table
 # %% auto #0
 __all__ = ['HOURS', 'TICK_FORMAT', 'STATS_FORMAT', 'TABS', 'OPTIONS', 'SERVE', 'head', 'hour_points', 'overview', 'span',
            'choose', 'choose_basis', 'charts', 'draw_chart', 'table_controls', 'key_of', 'table_page', 'table',
-           'analytics', 'show_stats', 'counts', 'main', 'dashboard_command']
+           'analytics', 'show_stats', 'counts', 'settle', 'main', 'dashboard_command']
 
 # %% ../../nbs/07_serve/09_dashboard.ipynb #315c08b5
 @st.fragment(run_every=REFRESH_S)
@@ -216,6 +216,11 @@ def counts(page:Page):
 # %% ../../nbs/07_serve/09_dashboard.ipynb #cd3b96c4
 TABS = {'Overview': overview, 'Charts': charts, 'Data Table': table, 'Analytics': analytics, 'Coverage': coverage}
 
+@st.cache_resource(show_spinner=False)
+def settle():
+    "Once in the life of the process: what it has imported stays, and the collector of garbage need not go through it in the middle of a page, for up to 90 ms."
+    gc.collect(); gc.freeze()
+
 def main():
     "The whole page; settings are read here, at the edge."
     st.set_page_config(page_title='Stock market', page_icon='📈', layout='wide')
@@ -229,6 +234,7 @@ def main():
         if tab.open:
             with tab: draw(page)
     load_plotly() # last, as it is large; charts wait for it
+    settle()
 
 # %% ../../nbs/07_serve/09_dashboard.ipynb #e4a287ea
 OPTIONS = {'server.headless': 'true', 'server.fileWatcherType': 'none', 'server.runOnSave': 'false', 'browser.gatherUsageStats': 'false',

@@ -5,7 +5,7 @@
 # %% ../../../nbs/08_operate/35_bench/12_reads.ipynb #a42a1a4d
 from __future__ import annotations
 
-import time
+import gc, time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -183,10 +183,13 @@ def ask_all(
     "Every question of every page."
     reader, asked = listening(settings)
     visitor, found = Visitor(history), []
-    with closing(reader):
-        for page, question in QUESTIONS:
-            tell(f'asking: {page}, {question}')
-            found.append(ask(reader, asked, visitor, page, question, calls))
+    gc.collect(); gc.freeze() # as the page's process does: what is imported, and what the bench holds, is nobody's garbage
+    try:
+        with closing(reader):
+            for page, question in QUESTIONS:
+                tell(f'asking: {page}, {question}')
+                found.append(ask(reader, asked, visitor, page, question, calls))
+    finally: gc.unfreeze()
     return found
 
 # %% ../../../nbs/08_operate/35_bench/12_reads.ipynb #ec45242e
