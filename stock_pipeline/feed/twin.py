@@ -112,10 +112,12 @@ async def _call(self:Twin, request):
 def _response(answer): return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
 
 # %% ../../nbs/02_feed/12_twin.ipynb #d9e91019
-@patch
-async def _pause(self:Twin, seconds): # shorter when the twin stops
+async def _within(seconds, event): # shorter when it happens
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds): await self._stopping.wait()
+        async with asyncio.timeout(seconds): await event.wait()
+
+@patch
+async def _pause(self:Twin, seconds): await _within(seconds, self._stopping)
 
 @patch
 async def _hindered(self:Twin, answer, fault, client):
@@ -176,9 +178,11 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
     async def main_loop(self): # uvicorn's own looks ten times a second whether it shall end: a third of what the producer costs at rest
-        while not await self.on_tick(0): # renews the date of the answers
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.renewed): await self.ending.wait()
+        while not await self.on_tick(0): await _within(self.renewed, self.ending) # a tick renews the date of the answers
+
+    def end(self):
+        self.should_exit = True
+        self.ending.set()
 
 # %% ../../nbs/02_feed/12_twin.ipynb #7f90453b
 def _told(handler):
@@ -227,8 +231,7 @@ async def __aexit__(self:Twin, *exc):
     for o in self._tasks: o.cancel()
     await asyncio.gather(*self._tasks, return_exceptions=True)
     await self.stream.disconnect(1001, 'going away')
-    self._server.should_exit = True
-    self._server.ending.set()
+    self._server.end()
     await self._serving
 
 # %% ../../nbs/02_feed/12_twin.ipynb #dc8e44af
