@@ -48,7 +48,7 @@ def quiet_because(day:date) -> str: # '' on a day with trading
     return f' ({holiday_name(day)})' if holiday_name(day) else ''
 
 # %% ../../nbs/08_operate/22_verdict.ipynb #db51d369
-_WORDS = {'bars_1m': 'bars', 'moving_averages': 'averages', 'latest': 'newest values', 'stream_ledger': 'ledger'}
+_WORDS = {'bars_1m': 'bars', 'moving_averages': 'averages', 'latest': 'newest values', 'hour_sums': 'hours', 'symbol_sums': 'totals', 'stream_ledger': 'ledger'}
 
 def counted(n:int, noun:str) -> str: # '1 tick', '2,000 ticks'
     "A number with its noun."
@@ -100,6 +100,6 @@ def advice(report) -> list[str]: # sentences
 
 def mended_words(mended) -> str:
     "What a repair did, in one sentence."
-    sums = [sum(getattr(m, f) for m in mended) for f in ('amended', 'added', 'removed', 'averages', 'latest', 'left')]
-    text = f"Mended: {counted(sums[0], 'bar')} amended, {sums[1]:,} added, {sums[2]:,} removed; {counted(sums[3], 'average')}; {counted(sums[4], 'newest value')}"
+    sums = [sum(getattr(m, f) for m in mended) for f in ('amended', 'added', 'removed', 'averages', 'latest', 'left', 'hours')]
+    text = f"Mended: {counted(sums[0], 'bar')} amended, {sums[1]:,} added, {sums[2]:,} removed; {counted(sums[3], 'average')}; {counted(sums[4], 'newest value')}; {counted(sums[6], 'sum')} of hours and symbols"
     return text + (f". Left as they are: {counted(sums[5], 'minute')} of a day that is sealed, or of which no tick is there" if sums[5] else '')

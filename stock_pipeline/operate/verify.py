@@ -83,17 +83,19 @@ def examined(settings:Settings, spark:LazySpark, first:date, last:date, wanted:t
     with in_one_line(spark.log): return examine(settings.postgres_dsn(role='reader'), *bounds(first, last), spark, wanted, most, say)
 
 # %% ../../nbs/08_operate/23_verify.ipynb #fbcfd46c
-def mend(settings:Settings, report, frame, say=lambda text: None) -> list: # of `Mended`, one a symbol
+def mend(settings:Settings, report, frame, say=lambda text: None) -> list: # of `Mended`
     "Mend what differs; a newest value that was wrong is forgotten by the cache, which has it from there."
     from stock_pipeline.store.cache import LatestCache
     from stock_pipeline.stream.examine import touched
-    from stock_pipeline.stream.repair import repair_symbol
+    from stock_pipeline.stream.hours import mend_hours
+    from stock_pipeline.stream.repair import Mended, repair_symbol
     places, dsn = touched(frame) if frame is not None else (), settings.postgres_dsn(role='writer')
     done, newest = [], set(report.latest)
     for symbol, minutes in places:
         say(f'Mending {symbol}')
         done.append(repair_symbol(dsn, symbol, minutes, symbol in newest))
     done += [repair_symbol(dsn, s, (), True) for s in sorted(newest - {m.symbol for m in done})]
+    done += [Mended(s, hours=n) for s, n in mend_hours(dsn, report.hours).items()]
     cache = LatestCache(settings.redis_url.get_secret_value(), settings.redis_prefix)
     with suppress(Exception): cache.client.delete(*(cache.key(m.symbol) for m in done if m.latest)) # away, or nothing to forget
     cache.close()
@@ -157,7 +159,8 @@ def verify(day:Days=None, symbols:Annotated[Optional[str], typer.Option(help='Sy
     """Recompute a day's bars and averages from its ticks with Spark, and compare them with the stored ones.
 
     Every figure that follows from ticks is compared: all columns of bars and averages, rows that are missing or stand without
-    ticks, the newest values, the number of ticks. Works while the pipeline runs.
+    ticks, the newest values, the number of ticks, and what pages read in place of bars: sums and lines of whole hours. Works while
+    the pipeline runs.
 
     Exit code 0: verified; 1: differences; 3: nothing to verify (no data, or retention has dropped the ticks)."""
     wanted = _wanted(symbols)

@@ -16,7 +16,7 @@ from ..core.errors import StoreError
 from .measures import (Background, BrokerProbe, Measure, batch_measure, broker_measure, cache_measure, database_measure,
     feed_measure, lag_of, ping_ms, read_ends, read_heartbeat)
 from .views import Quoted, ago, feed_clock, market_session, newest_of
-from ..store import progress # its queries become methods of Reader
+from ..store import progress, series # their queries become methods of Reader
 from ..store.cache import LatestCache
 from ..store.reader import Reader
 

@@ -5,7 +5,7 @@
 # %% ../../nbs/04_store/04_reader.ipynb #322079f7
 from __future__ import annotations
 
-import io, logging, threading, time
+import logging, threading, time
 from collections import namedtuple
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
@@ -19,9 +19,8 @@ from psycopg2 import errors as pg
 from ..core.errors import StoreError
 
 # %% auto #0
-__all__ = ['logger', 'LATEST_SQL', 'BAR_COLUMNS', 'BARS_SQL', 'AVERAGE_COLUMNS', 'AVERAGES_SQL', 'TICK_COLUMNS', 'NEWEST_FLOOR',
-           'OLDER_FLOOR', 'TICKS_SQL', 'MOMENT_SQL', 'STATS_SQL', 'CLOSES_SQL', 'store_error', 'Reader', 'Latest',
-           'moments', 'Stats', 'whole_hours']
+__all__ = ['logger', 'LATEST_SQL', 'TICK_COLUMNS', 'NEWEST_FLOOR', 'OLDER_FLOOR', 'TICKS_SQL', 'MOMENT_SQL', 'STATS_SQL',
+           'CLOSES_SQL', 'store_error', 'Reader', 'Latest', 'moments', 'Stats', 'whole_hours']
 
 # %% ../../nbs/04_store/04_reader.ipynb #1ae79e6f
 logger = logging.getLogger(__name__)
@@ -131,30 +130,6 @@ def frame(self:Reader,
     for c in times: df[c] = pd.to_datetime(df[c], utc=True)
     return df
 
-def _copied(sql, params):
-    def get(cur):
-        out = io.BytesIO()
-        cur.copy_expert(f"COPY ({cur.mogrify(sql, params).decode()}) TO STDOUT", out)
-        return out.getbuffer()
-    return get
-
-@patch
-def series(self:Reader,
-    sql:str,
-    params:dict,
-    columns:tuple, # the second one is the time, in s since 1970
-    money:tuple, # columns with six decimals
-) -> pd.DataFrame: # as from `frame`
-    "The same for thousands of rows, which come as one text and become columns."
-    import pyarrow as pa, pyarrow.csv as pacsv
-    text = self._timed(_copied(sql, params))
-    schema = pa.schema([(c, pa.decimal128(38, 6) if c in money else pa.string() if c == 'symbol' else pa.int64()) for c in columns])
-    options = dict(read_options=pacsv.ReadOptions(column_names=list(columns), use_threads=False), parse_options=pacsv.ParseOptions(delimiter='\t', quote_char=False), # no symbol holds what COPY would escape
-        convert_options=pacsv.ConvertOptions(column_types=schema, null_values=[r'\N']))
-    table = pacsv.read_csv(pa.BufferReader(text), **options) if len(text) else schema.empty_table()
-    moments = table[columns[1]].cast(pa.timestamp('s', tz='UTC')).cast(pa.timestamp('ns', tz='UTC'))
-    return table.set_column(1, columns[1], moments).to_pandas()
-
 # %% ../../nbs/04_store/04_reader.ipynb #a3ab96e7
 class Latest(NamedTuple):
     "The newest known values of a symbol; times are epoch ms, UTC, `None` is unknown."
@@ -187,42 +162,6 @@ def latest(self:Reader,
 ) -> list[Latest]: # in the order of the symbols' names
     "The newest values of each symbol."
     return [Latest._make(o) for o in self.tuples(LATEST_SQL, {'symbols': None if symbols is None else list(symbols)})]
-
-# %% ../../nbs/04_store/04_reader.ipynb #f44bc0ba
-BAR_COLUMNS = ('symbol', 'minute', 'open', 'high', 'low', 'close', 'volume', 'count')
-
-BARS_SQL = """SELECT symbol, date_part('epoch', minute)::bigint AS at, open, high, low, close, volume, count FROM bars_1m
-WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND minute >= to_timestamp(%(start)s/1000.0) AND minute < to_timestamp(%(end)s/1000.0)
-ORDER BY symbol, minute"""
-
-@patch
-def bars(self:Reader,
-    symbols:list,
-    start_ms:int, # first minute, epoch ms, UTC
-    end_ms:int, # past the last minute
-    basis:str='trades' # or 'quotes'
-) -> pd.DataFrame: # BAR_COLUMNS; prices and volume as Decimal
-    "One-minute bars in [start, end)."
-    return self.series(BARS_SQL, {'symbols': list(symbols), 'basis': basis, 'start': start_ms, 'end': end_ms}, BAR_COLUMNS, BAR_COLUMNS[2:7])
-
-# %% ../../nbs/04_store/04_reader.ipynb #b3d7b1f9
-AVERAGE_COLUMNS = ('symbol', 'minute', 'mean', 'vwap', 'count')
-
-AVERAGES_SQL = """SELECT symbol, date_part('epoch', minute)::bigint AS at, mean, vwap, count FROM moving_averages
-WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND length = %(length)s
-  AND minute >= to_timestamp(%(start)s/1000.0) AND minute < to_timestamp(%(end)s/1000.0) ORDER BY symbol, minute"""
-
-@patch
-def averages(self:Reader,
-    symbols:list,
-    start_ms:int, # epoch ms, UTC
-    end_ms:int,
-    length:int=5, # 5, 15 or 30 minutes
-    basis:str='trades'
-) -> pd.DataFrame: # AVERAGE_COLUMNS
-    "Moving averages in [start, end), by the minute that ends their window."
-    params = {'symbols': list(symbols), 'basis': basis, 'length': length, 'start': start_ms, 'end': end_ms}
-    return self.series(AVERAGES_SQL, params, AVERAGE_COLUMNS, AVERAGE_COLUMNS[2:4])
 
 # %% ../../nbs/04_store/04_reader.ipynb #d5f6c046
 TICK_COLUMNS = ('symbol', 'event_time', 'price', 'volume', 'source', 'conditions', 'open', 'high', 'low', 'previous_close',

@@ -19,9 +19,10 @@ from ..core.errors import StoreError
 from .wire import array_literals, binary_rows
 
 # %% auto #0
-__all__ = ['log', 'SESSION', 'MONEY', 'TICKS', 'BAR_COLUMNS', 'LATEST_COLUMNS', 'DEAD_LETTER_COLUMNS', 'Fenced', 'take_ownership',
-           'check_owner', 'Source', 'OffsetGap', 'next_offset', 'advance', 'insert_ticks', 'lock_symbols', 'merge_bars',
-           'touched_spans', 'refresh_averages', 'newest_by_symbol', 'upsert_latest', 'insert_dead_letters']
+__all__ = ['log', 'SESSION', 'MONEY', 'TICKS', 'BAR_COLUMNS', 'SYMBOL_LOCK', 'LATEST_COLUMNS', 'DEAD_LETTER_COLUMNS', 'Fenced',
+           'take_ownership', 'check_owner', 'Source', 'OffsetGap', 'next_offset', 'advance', 'insert_ticks',
+           'lock_symbols', 'merge_bars', 'touched_spans', 'refresh_averages', 'newest_by_symbol', 'upsert_latest',
+           'insert_dead_letters']
 
 # %% ../../nbs/04_store/02_writer.ipynb #51b7d3ab
 log = logging.getLogger(__name__)
@@ -162,11 +163,13 @@ _CLOSES = 'coalesce((EXCLUDED.close_time, EXCLUDED.close_sequence, EXCLUDED.clos
 _MERGE = _MERGE.replace('WHEN opens', f'WHEN {_OPENS}').replace('WHEN closes', f'WHEN {_CLOSES}')
 
 # %% ../../nbs/04_store/02_writer.ipynb #64fb322d
+SYMBOL_LOCK = '7311902, abs(hashtext({}) %% 256)' # the two halves of an advisory lock, of a symbol in SQL
+
 def lock_symbols(cur,
     symbols, # whose bars and averages this transaction will write
 ):
     "Hold the symbols until the commit; taken in one order, so that two transactions cannot wait for each other."
-    cur.execute('SELECT pg_advisory_xact_lock(7311902, k) FROM (SELECT DISTINCT abs(hashtext(s) %% 256) AS k FROM unnest(%s::text[]) s ORDER BY 1) o', (list(symbols),))
+    cur.execute(f"SELECT pg_advisory_xact_lock(space, key) FROM (SELECT DISTINCT {SYMBOL_LOCK.format('s')} FROM unnest(%s::text[]) s ORDER BY 2) o (space, key)", (list(symbols),))
 
 # %% ../../nbs/04_store/02_writer.ipynb #e65c0265
 def merge_bars(cur,

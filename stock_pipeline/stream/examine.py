@@ -11,6 +11,7 @@ from itertools import groupby
 
 from ..core.errors import ConfigError, StoreError
 from ..store.migrations import connect, transaction
+from .hours import hour_differences
 from .newest import Difference, latest_differences, ledger_difference
 from .snapshot import Span, open_snapshot, read_frame, sealed_ms, tick_spans
 
@@ -29,6 +30,7 @@ class Report:
     shown: tuple[Difference, ...] = () # the first of them
     unverifiable: tuple[tuple[str, int], ...] = () # table, rows whose ticks are dropped
     latest: tuple[str, ...] = () # symbols whose newest values differ
+    hours: tuple[Difference, ...] = () # sums and lines that are not those of their bars
     silent: tuple[str, ...] = () # symbols that were asked for and have nothing there
 
     @property
@@ -85,16 +87,16 @@ def survey(cur,
     symbols = sorted(wanted or ticked.union(known))
     stored = _count(cur, symbols, start, end, end + LEAD)
     gone = (_count(cur, symbols, start, min(end, sealed), sealed)[0], _count(cur, symbols, start, end, sealed)[1]) if sealed else (0, 0)
-    return Survey(symbols, first, spans, sealed, (stored[0] - gone[0], stored[1] - gone[1]), _alone(cur, symbols, sealed, gone, [s for s in wanted if s not in ticked]))
+    return Survey(symbols, first, spans, sealed, (stored[0] - gone[0], stored[1] - gone[1]), _alone(cur, symbols, (start, end), sealed, gone, [s for s in wanted if s not in ticked]))
 
 # %% ../../nbs/05_stream/11_examine.ipynb #bcab3d1f
-def _alone(cur, symbols, sealed, gone, silent):
+def _alone(cur, symbols, span, sealed, gone, silent):
     "The part of the report that needs no Spark."
-    newest = {s: latest_differences(cur, s, sealed) for s in symbols}
-    found = [d for ds in newest.values() for d in ds or ()] + ([d] if (d := ledger_difference(cur, sealed)) else [])
+    newest, hours = {s: latest_differences(cur, s, sealed) for s in symbols}, hour_differences(cur, symbols, *span)
+    found = [d for ds in newest.values() for d in ds or ()] + hours + ([d] if (d := ledger_difference(cur, sealed)) else [])
     unknown = dict(bars_1m=gone[0], moving_averages=gone[1], latest=sum(ds is None for ds in newest.values()))
     return Report(tuple(symbols), differences=summed((d.table, d.column, 1) for d in found), shown=tuple(found), silent=tuple(silent),
-        unverifiable=tuple((t, n) for t, n in unknown.items() if n), latest=tuple(s for s, ds in newest.items() if ds))
+        unverifiable=tuple((t, n) for t, n in unknown.items() if n), latest=tuple(s for s, ds in newest.items() if ds), hours=tuple(hours))
 
 def summed(
     counts # of table, column, how many

@@ -15,6 +15,7 @@ from ..store.cache import LatestCache
 from ..store.dead_letters import DeadLetterCopier
 from ..store.migrations import connect, migrate, transaction
 from ..store.ownership import Ownership, session_name
+from ..store.series import write_hours
 from .coverage import coverage_keeper
 from .parse import AHEAD_MS
 from .session import ClockWatch, jvm_clock, make_session, task_limit, warm_up
@@ -188,6 +189,14 @@ def forget(self:StreamJob):
     with self._asking() as cur: cur.execute("DELETE FROM batches WHERE finished_at < now() - interval '1 hour'")
 
 @patch
+def write_hours(self:StreamJob):
+    "Hours that are over get their lines; a few in each transaction, because batches wait for the symbols that it holds."
+    with contextlib.closing(connect(self.settings.postgres_dsn(role='writer'), options=LIMITS)) as conn:
+        for _ in range(50):
+            with transaction(conn) as cur:
+                if not write_hours(cur): return
+
+@patch
 def refill(self:StreamJob):
     "A Redis that was restarted is empty: put the committed values back."
     if not self.cache.is_empty(): return
@@ -236,6 +245,7 @@ def run_stream(
         job.start()
         job.tend('cache', 10, job.refill)
         job.tend('timings', 60, job.forget)
+        job.tend('hours', 60, job.write_hours)
         job.tend('dead-letter copies', 2, DeadLetterCopier(settings.kafka_bootstrap_servers, settings.topic, job.config.dsn, job.config.epoch))
         job.tend('coverage', 5, coverage_keeper(settings, job.config, job.partitions))
         job.watch(stop)

@@ -125,6 +125,7 @@ class Mended(NamedTuple):
     averages: int = 0
     latest: int = 0
     left: int = 0 # minutes left alone: sealed, or of a day without any tick
+    hours: int = 0 # sums of hours and of all time, see `stream.hours`
 
 # %% ../../nbs/05_stream/12_repair.ipynb #a40dd372
 _AT_ONCE = 120 # minutes

@@ -16,19 +16,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...core.config import Settings
 from ...core.sessions import new_york_ms, trading_day
 from ...ingest.minutes import FeedMinute
 from .load import Plan, columns
 from ..servers import embedded_stack
+from ..service import secret
 from ...store import writer
 from ...store.coverage import Market, decided_until, put_minutes, refresh
 from ...store.migrations import connect, ensure_partitions, migrate, transaction
+from ...store.series import write_hours
 from ...store.writer import MONEY, TICKS, Source
 from ...stream.windows import partial_bars
 
 # %% auto #0
 __all__ = ['HALF_HOUR', 'TOPIC', 'History', 'part_ticks', 'derive', 'put_ticks', 'put_coverage', 'put_books', 'order_by_minute',
-           'filled']
+           'put_hours', 'settle', 'filled']
 
 # %% ../../../nbs/08_operate/35_bench/11a_history.ipynb #8a10172f
 HALF_HOUR = 30*60_000 # ms
@@ -141,7 +144,23 @@ def order_by_minute(conn):
             cur.execute(f'CLUSTER {table} USING in_time')
             cur.execute('DROP INDEX in_time')
 
+def put_hours(conn):
+    "The lines of all hours but the last of each symbol."
+    done = 1
+    while done:
+        with transaction(conn) as cur: done = write_hours(cur, 1000)
+
 # %% ../../../nbs/08_operate/35_bench/11a_history.ipynb #f74fa275
+def settle(
+    settings:Settings, # of an embedded stack
+):
+    "Vacuum, and bring to disk what was written."
+    superuser = settings.postgres_dsn(user='postgres', password=secret(settings.stock_pipeline_home, 'postgres_superuser'))
+    with closing(connect(superuser)) as conn:
+        conn.autocommit = True
+        with conn.cursor() as cur:
+            for statement in ('VACUUM ANALYZE', 'CHECKPOINT'): cur.execute(statement)
+
 @contextmanager
 def filled(
     history:History,
@@ -153,10 +172,12 @@ def filled(
             migrate(conn, roles=settings.postgres_roles)
             ensure_partitions(conn, [history.newest + timedelta(days=n) for n in range(-30, 3)])
             put_ticks(settings.postgres_dsn(), history, tell)
-            tell('filling: coverage, ledger and dead letters')
+            tell('filling: bars and averages in the order of time')
             order_by_minute(conn)
+            tell('filling: lines of hours')
+            put_hours(conn)
+            tell('filling: coverage, ledger and dead letters')
             put_coverage(conn, history)
             put_books(conn, history)
-            conn.autocommit = True
-            with conn.cursor() as cur: cur.execute('VACUUM ANALYZE') # what autovacuum does in the course of a week
+        settle(settings)
         yield settings

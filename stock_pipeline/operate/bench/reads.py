@@ -24,7 +24,7 @@ from ...core.sessions import new_york_ms
 from .drawing import pyplot, save
 from .history import TOPIC, History, filled
 from ...serve import letters # its queries, and those of the next two, become methods of Reader
-from ...store import coverage, progress
+from ...store import coverage, progress, series
 from ...store.reader import Reader
 
 # %% auto #0
@@ -89,10 +89,6 @@ def listening(
             start = time.perf_counter()
             super().execute(sql, params)
             asked.append(Asked(self.query.decode(), (time.perf_counter() - start)*1000, self.rowcount))
-        def copy_expert(self, sql, file, size=8192):
-            start = time.perf_counter()
-            super().copy_expert(sql, file, size)
-            asked.append(Asked(sql[sql.index('(') + 1:sql.rindex(') TO STDOUT')], (time.perf_counter() - start)*1000, self.rowcount))
     return Reader(settings.postgres_dsn(role='reader'), connect=partial(psycopg2.connect, cursor_factory=Listening)), asked
 
 # %% ../../../nbs/08_operate/35_bench/12_reads.ipynb #845b1c39
