@@ -184,6 +184,8 @@ TICKS_SQL = f"""SELECT t.* FROM unnest(coalesce(%(symbols)s::text[], {_RECENT}))
 ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"""
 MOMENT_SQL = f"SELECT {_TICK} FROM stock_prices p WHERE p.symbol = ANY({_RECENT}) AND {_BETWEEN} ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"
 
+_NEAR = timedelta(days=4) # a long weekend
+
 @patch
 def ticks(self:Reader,
     symbols:list|None=None, # default: all
@@ -193,9 +195,14 @@ def ticks(self:Reader,
     "A page of the tick table."
     at, sequence = before or ('infinity', 0)
     params = {'symbols': None if symbols is None else list(symbols), 'limit': int(limit), 'before': str(at), 'sequence': int(sequence)}
-    if before: params['near'] = str(at - timedelta(days=4)) # a long weekend; the planner need not look at every day
-    since, brief = ('-infinity', False) if symbols is not None else self.query(OLDER_FLOOR if before else NEWEST_FLOOR, params)[0]
-    return self.frame(MOMENT_SQL if brief else TICKS_SQL, {**params, 'since': since}, TICK_COLUMNS, ('event_time', 'received_at', 'stored_at'))
+    if before: params['near'] = str(at - _NEAR)
+    page = lambda sql, since: self.frame(sql, {**params, 'since': since}, TICK_COLUMNS, ('event_time', 'received_at', 'stored_at'))
+    if symbols is None:
+        since, brief = self.query(OLDER_FLOOR if before else NEWEST_FLOOR, params)[0]
+        return page(MOMENT_SQL if brief else TICKS_SQL, since)
+    newest = at if before else max((o.event_time for o in self.query('SELECT event_time FROM latest WHERE symbol = ANY(%(symbols)s)', params)), default=None)
+    found = page(TICKS_SQL, str(newest - _NEAR)) if newest else ()
+    return found if len(found) == limit else page(TICKS_SQL, '-infinity')
 
 # %% ../../nbs/04_store/04_reader.ipynb #780a26d0
 _SIX = Decimal('0.000001')
