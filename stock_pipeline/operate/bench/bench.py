@@ -148,7 +148,7 @@ def charts(
         longest = max(o.p99_ms for o in paced.values())*1.3
         bins = np.geomspace(10, longest, 120) # from tens of milliseconds to seconds: each gets its width
         for name, o in paced.items(): ax.hist(o.ms.clip(10, longest), bins=bins, histtype='step', weights=np.full(len(o.ms), 1/len(o.ms)), label=f'{name}: p50 {o.p50_ms:,.0f} ms, p99 {o.p99_ms:,.0f} ms')
-        ax.set(xscale='log', xlabel='ms from sending to commit', ylabel='share of rows', yticks=[], title=f'Latency at {next(iter(paced.values())).rate:.0f} ticks a second')
+        ax.set(xscale='log', ylim=(0, ax.get_ylim()[1]*1.35), xlabel='ms from sending to commit', ylabel='share of rows', yticks=[], title=f'Latency at {next(iter(paced.values())).rate:.0f} ticks a second')
         ax.legend(); ax.grid(alpha=.3)
         keep(fig, 'latency.png')
     if 'soak' in latencies: pictures.append(soak_chart(latencies['soak'], folder/'soak.png'))
