@@ -200,7 +200,7 @@ def ticks(self:Reader,
     if symbols is None:
         since, brief = self.query(OLDER_FLOOR if before else NEWEST_FLOOR, params)[0]
         return page(MOMENT_SQL if brief else TICKS_SQL, since)
-    newest = at if before else max((o.event_time for o in self.query('SELECT event_time FROM latest WHERE symbol = ANY(%(symbols)s)', params)), default=None)
+    newest = at if before else self.query('SELECT max(event_time) FROM latest WHERE symbol = ANY(%(symbols)s)', params)[0][0]
     found = page(TICKS_SQL, str(newest - _NEAR)) if newest else ()
     return found if len(found) == limit else page(TICKS_SQL, '-infinity')
 

@@ -33,6 +33,9 @@ class Series(NamedTuple):
     def only(self) -> str: return 'true' if self.length is None else f'r.length = {self.length}' # SQL about `r`: which rows of the table
 
     @property
+    def of_hour(self) -> str: return f"r.symbol = h.symbol AND r.basis = h.basis AND r.minute >= h.hour AND r.minute < h.hour + interval '1 hour' AND {self.only}" # SQL about `r` and a row `h` of `hour_sums`
+
+    @property
     def line(self) -> str: # SQL about `r`
         figures = ', '.join(f'coalesce(r.{c}::text, {_NOTHING})' for c in self.figures)
         return f"concat_ws(E'\\t', r.symbol, date_part('epoch', r.minute)::bigint, {figures})"
@@ -44,8 +47,7 @@ ALL_SERIES = BARS, *AVERAGES.values()
 # %% ../../nbs/04_store/04a_series.ipynb #e09af946
 def hour_lines(s:Series) -> str: # '' where there is no row
     "SQL for the lines of the rows of an hour `h` of `hour_sums`."
-    return f"""coalesce((SELECT string_agg({s.line}, E'\\n' ORDER BY r.minute) FROM {s.table} r WHERE r.symbol = h.symbol AND r.basis = h.basis
-        AND r.minute >= h.hour AND r.minute < h.hour + interval '1 hour' AND {s.only}), '')"""
+    return f"coalesce((SELECT string_agg({s.line}, E'\\n' ORDER BY r.minute) FROM {s.table} r WHERE {s.of_hour}), '')"
 
 _DUE = f"""SELECT symbol, basis, hour FROM (SELECT symbol, basis, hour FROM hour_sums h JOIN symbol_sums t USING (symbol, basis)
     WHERE h.bar_lines IS NULL AND h.hour + interval '1 hour' <= t.last ORDER BY h.hour LIMIT %s) d WHERE pg_try_advisory_xact_lock({SYMBOL_LOCK.format('symbol')})"""
@@ -64,11 +66,11 @@ def write_hours(
 # %% ../../nbs/04_store/04a_series.ipynb #21378cee
 def lines_sql(s:Series) -> str: # parameters: symbols, basis, and start and end in s since 1970
     "The query for symbol, time and lines, in the order of symbol and time; lines of hours reach beyond start and end."
-    return f"""WITH h AS MATERIALIZED (SELECT symbol, hour, {s.lines} AS lines FROM hour_sums
+    return f"""WITH h AS MATERIALIZED (SELECT symbol, basis, hour, {s.lines} AS lines FROM hour_sums
         WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND hour > to_timestamp(%(start)s) - interval '1 hour' AND hour < to_timestamp(%(end)s))
     SELECT symbol, hour AS at, lines FROM h WHERE lines IS NOT NULL
-    UNION ALL SELECT r.symbol, r.minute, {s.line} FROM h JOIN {s.table} r ON r.symbol = h.symbol AND r.minute >= h.hour AND r.minute < h.hour + interval '1 hour'
-        WHERE h.lines IS NULL AND r.basis = %(basis)s AND {s.only} AND r.minute >= to_timestamp(%(start)s) AND r.minute < to_timestamp(%(end)s) ORDER BY 1, 2"""
+    UNION ALL SELECT r.symbol, r.minute, {s.line} FROM h JOIN {s.table} r ON {s.of_hour}
+        WHERE h.lines IS NULL AND r.minute >= to_timestamp(%(start)s) AND r.minute < to_timestamp(%(end)s) ORDER BY 1, 2"""
 
 def frame_of(
     lines:list[str],

@@ -22,15 +22,12 @@ END $$;
 CREATE TRIGGER changed_hour_unwritten BEFORE UPDATE OF bars, high, low, volume, count, sum_price, sum_price2, sum_pv ON hour_sums
     FOR EACH ROW WHEN (OLD.bar_lines IS NOT NULL) EXECUTE FUNCTION forget_lines();
 
--- Averages reach thirty minutes back, so a late tick changes some of the next hour too.
+-- Averages reach thirty minutes back, so a late tick changes some of the next hour too. `bars = bars` changes nothing but sets off the
+-- trigger above, which alone knows what there is to forget.
 CREATE FUNCTION forget_lines_of_averages() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'TRUNCATE' THEN
-        UPDATE hour_sums SET bar_lines = NULL, average_lines_5 = NULL, average_lines_15 = NULL, average_lines_30 = NULL WHERE bar_lines IS NOT NULL;
-        RETURN NULL;
-    END IF;
-    UPDATE hour_sums h SET bar_lines = NULL, average_lines_5 = NULL, average_lines_15 = NULL, average_lines_30 = NULL
-        FROM (SELECT DISTINCT symbol, basis, hour_of(minute) AS hour FROM changed) c
+    IF TG_OP = 'TRUNCATE' THEN UPDATE hour_sums SET bars = bars WHERE bar_lines IS NOT NULL; RETURN NULL; END IF;
+    UPDATE hour_sums h SET bars = h.bars FROM (SELECT DISTINCT symbol, basis, hour_of(minute) AS hour FROM changed) c
         WHERE h.symbol = c.symbol AND h.basis = c.basis AND h.hour = c.hour AND h.bar_lines IS NOT NULL;
     RETURN NULL;
 END $$;
