@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 from psycopg2.extras import execute_values
 
 from ..core.errors import StoreError
+from .migrations import connect, transaction
 from .wire import array_literals, binary_rows
 
 # %% auto #0
 __all__ = ['log', 'SESSION', 'MONEY', 'TICKS', 'BAR_COLUMNS', 'SYMBOL_LOCK', 'LATEST_COLUMNS', 'DEAD_LETTER_COLUMNS', 'Fenced',
-           'take_ownership', 'check_owner', 'Source', 'OffsetGap', 'next_offset', 'advance', 'insert_ticks',
-           'lock_symbols', 'merge_bars', 'touched_spans', 'refresh_averages', 'newest_by_symbol', 'upsert_latest',
-           'insert_dead_letters']
+           'open_session', 'take_ownership', 'check_owner', 'Source', 'OffsetGap', 'next_offset', 'advance',
+           'insert_ticks', 'lock_symbols', 'merge_bars', 'touched_spans', 'refresh_averages', 'newest_by_symbol',
+           'upsert_latest', 'insert_dead_letters']
 
 # %% ../../nbs/04_store/02_writer.ipynb #51b7d3ab
 log = logging.getLogger(__name__)
@@ -32,6 +33,15 @@ class Fenced(StoreError):
     "Another job took over; this one must stop and write nothing more."
 
 SESSION = {'TimeZone': 'UTC', 'lock_timeout': '10s', 'idle_in_transaction_session_timeout': '15s', 'statement_timeout': '120s'}
+
+def open_session(
+    dsn:dict, # keyword arguments of `psycopg2.connect`
+):
+    "A connection for writing, in UTC and with time limits; raises `StoreError` if there is none to be had."
+    conn = connect(dsn)
+    with transaction(conn) as cur:
+        for name, value in SESSION.items(): cur.execute(f'SET SESSION {name} = %s', (value,))
+    return conn
 
 def take_ownership(cur,
     owner:str, # who: host, process id

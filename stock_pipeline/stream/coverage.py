@@ -11,8 +11,8 @@ from ..core.config import Settings
 from ..core.errors import BrokerError, RecordError, StoreError
 from ..ingest.minutes import MINUTE, decode_minute, feed_topic, on_tape
 from ..store.coverage import Market, decided_until, put_minutes, refresh
-from ..store.migrations import connect, transaction
-from ..store.writer import SESSION, check_owner
+from ..store.migrations import transaction
+from ..store.writer import check_owner, open_session
 from .sink import SinkConfig
 from .source import read_ledger, topic_identity
 
@@ -96,10 +96,7 @@ class CoverageKeeper:
         self._conn, self._seen, self._until, self._behind = None, None, 0, False # seen: (time, ends of the topic of ticks) not yet reached by the ledger
 
     def _connection(self):
-        if self._conn is None or self._conn.closed:
-            self._conn = connect(self.config.dsn)
-            with transaction(self._conn) as cur:
-                for name, value in SESSION.items(): cur.execute(f'SET SESSION {name} = %s', (value,))
+        if self._conn is None or self._conn.closed: self._conn = open_session(self.config.dsn)
         return self._conn
 
 # %% ../../nbs/05_stream/06_coverage.ipynb #3c799915

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from datetime import datetime, timezone
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 
-from ..store.migrations import connect, transaction
+from ..store.migrations import transaction
 from ..store.reader import whole_hours
 from ..store.series import ALL_SERIES, hour_lines
-from ..store.writer import SESSION, lock_symbols
+from ..store.writer import lock_symbols, open_session
 from .newest import Difference
 
 # %% auto #0
@@ -73,17 +74,14 @@ def mend_hours(
     found:list[Difference], # from `hour_differences`
 ) -> dict[str, int]: # symbol → sums made anew
     "Make sums anew from bars, a symbol at a time; works while the job writes."
-    places = sorted({(d.symbol, d.basis, d.minute or 0) for d in found if d.table in ('hour_sums', 'symbol_sums')})
-    conn = connect({**dsn, 'application_name': 'stock-pipeline repair'})
-    try:
-        with transaction(conn) as cur:
-            for name, value in SESSION.items(): cur.execute(f'SET SESSION {name} = %s', (value,))
-        for symbol in sorted({s for s, *_ in places}):
+    places = sorted({(d.symbol, d.basis, d.minute or 0) for d in found}) # 0: of all time
+    if not places: return {}
+    with closing(open_session({**dsn, 'application_name': 'stock-pipeline repair'})) as conn:
+        for symbol, mine in groupby(places, key=lambda o: o[0]):
             with transaction(conn) as cur:
                 lock_symbols(cur, [symbol])
-                mine = [(b, m) for s, b, m in places if s == symbol]
-                for basis, hour in mine:
-                    if hour: cur.execute('SELECT sum_hour_again(%s, %s, to_timestamp(%s))', (symbol, basis, hour//1000))
-                for basis in {b for b, _ in mine}: cur.execute('SELECT sum_symbol_again(%s, %s)', (symbol, basis))
-    finally: conn.close()
+                for (_, basis), sums in groupby(mine, key=lambda o: o[:2]):
+                    for *_, hour in sums:
+                        if hour: cur.execute('SELECT sum_hour_again(%s, %s, to_timestamp(%s))', (symbol, basis, hour//1000))
+                    cur.execute('SELECT sum_symbol_again(%s, %s)', (symbol, basis))
     return Counter(s for s, *_ in places)

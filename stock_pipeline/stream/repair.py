@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from psycopg2.extras import execute_values
 
 from ..core.conditions import sets_price
-from ..store.migrations import connect, transaction
-from ..store.writer import BAR_COLUMNS, LATEST_COLUMNS, SESSION, lock_symbols, refresh_averages
+from ..store.migrations import transaction
+from ..store.writer import BAR_COLUMNS, LATEST_COLUMNS, lock_symbols, open_session, refresh_averages
 from .newest import latest_differences, newest_of
 from .snapshot import TABLES, Span, copied, sealed_ms
 from .windows import MINUTE, partial_bars
@@ -161,10 +161,8 @@ def repair_symbol(
     "Mend these minutes of a symbol; works while the job writes."
     minutes = sorted(set(minutes), key=lambda o: o[::-1])
     steps = [(minutes[i:i + _AT_ONCE], False) for i in range(0, len(minutes), _AT_ONCE)] + [([], True)]*latest
-    conn, sums = connect({**dsn, 'application_name': 'stock-pipeline repair'}), [0]*6
+    conn, sums = open_session({**dsn, 'application_name': 'stock-pipeline repair'}), [0]*6
     try:
-        with transaction(conn) as cur:
-            for name, value in SESSION.items(): cur.execute(f'SET SESSION {name} = %s', (value,))
         for wanted, last in steps: sums = [a + b for a, b in zip(sums, _patiently(conn, symbol, wanted, last, attempts)[1:])]
         return Mended(symbol, *sums)
     finally: conn.close()

@@ -21,7 +21,7 @@ from ..core.errors import StoreError
 from ..core.records import FIRST_MS, LAST_MS, MOST_BYTES
 from ..store import writer
 from ..store.cache import LatestCache
-from ..store.migrations import connect, ensure_partitions, transaction
+from ..store.migrations import ensure_partitions, transaction
 from ..store.writer import Source, TICKS
 from .parse import AHEAD_MS, BadRecord, parse_records
 from .windows import partial_bars
@@ -137,10 +137,7 @@ def worker_connection(config:SinkConfig):
     "The worker's connection, opened when first needed or when the last one broke."
     key = tuple(sorted(config.dsn.items()))
     conn = _open.get(key)
-    if conn is None or conn.closed:
-        conn = _open[key] = connect(config.dsn)
-        with transaction(conn) as cur:
-            for name, value in writer.SESSION.items(): cur.execute(f'SET SESSION {name} = %s', (value,))
+    if conn is None or conn.closed: conn = _open[key] = writer.open_session(config.dsn)
     return conn
 
 def worker_cache(config:SinkConfig) -> LatestCache:
