@@ -128,12 +128,13 @@ def run_integration(root, path, env, tier, timeout):
     return [as_result(name, start, status, output, left, timeout)]
 
 def failing_cell(path):
-    "Source and traceback of the cell that failed."
+    "Source of the cell that failed, what it printed, and its traceback."
     for cell in json.loads(path.read_text())['cells']:
         for o in cell.get('outputs', []):
             if o.get('output_type') == 'error':
                 trace = re.sub(r'\x1b\[[0-9;]*m', '', '\n'.join(o['traceback']))
-                return f'the cell that failed:\n{"".join(cell["source"])}\n\n{trace}'
+                printed = ''.join(''.join(p['text']) for p in cell['outputs'] if p.get('output_type') == 'stream')
+                return f'the cell that failed:\n{"".join(cell["source"])}\n\n{printed}\n{trace}'
     return ''
 
 @contextmanager

@@ -1,5 +1,5 @@
 "What a test step gives, and the table at the end."
-import time
+import re, time
 from dataclasses import dataclass
 
 @dataclass
@@ -37,9 +37,14 @@ class Report:
         return int(self.count('failed') > 0 or not self.count('passed'))
 
 def _gist(detail):
-    "The line that says most: pytest's first E line, the last line of a traceback, else the first line."
+    "What says most: pytest's first E line, the error that ends a traceback with both of the values it compares, else the first line."
     lines = detail.strip().splitlines() or ['']
-    if marked := [line[1:] for line in lines if line.startswith('E  ')]: return marked[0].strip()
-    return lines[-1 if 'Traceback' in detail else 0].strip()
+    if marked := [line[1:] for line in lines if line.startswith('E  ')]: return _short(marked[0].strip())
+    if 'Traceback' not in detail: return _short(lines[0].strip())
+    last = max((i for i, line in enumerate(lines) if re.match(r'[\w.]*(Error|Exception|Exit|Interrupt|Timeout)\b', line)), default=len(lines) - 1)
+    return ' | '.join(_short(line.strip()) for line in lines[last:last + 4])
+
+def _short(line, most=300): # a list of a thousand prices says what it says at its ends
+    return line if len(line) <= most else f'{line[:most//2]} … {line[-most//2:]}'
 
 def _indent(text, width=9): return '\n'.join(' '*width + line for line in text.rstrip().splitlines()[-80:])
