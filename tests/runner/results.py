@@ -39,10 +39,12 @@ class Report:
 def _gist(detail):
     "What says most: pytest's first E line, the error that ends a traceback with both of the values it compares, else the first line."
     lines = detail.strip().splitlines() or ['']
-    if marked := [line[1:] for line in lines if line.startswith('E  ')]: return _short(marked[0].strip())
-    if 'Traceback' not in detail: return _short(lines[0].strip())
-    last = max((i for i, line in enumerate(lines) if re.match(r'[\w.]*(Error|Exception|Exit|Interrupt|Timeout)\b', line)), default=len(lines) - 1)
-    return ' | '.join(_short(line.strip()) for line in lines[last:last + 4])
+    if marked := [line[1:] for line in lines if line.startswith('E  ')]: said = marked[:1]
+    elif 'Traceback' not in detail: said = lines[:1]
+    else:
+        last = max((i for i, line in enumerate(lines) if re.match(r'[\w.]*(Error|Exception|Exit|Interrupt|Timeout)\b', line)), default=len(lines) - 1)
+        said = lines[last:last + 4]
+    return ' | '.join(_short(line.strip()) for line in said)
 
 def _short(line, most=300): # a list of a thousand prices says what it says at its ends
     return line if len(line) <= most else f'{line[:most//2]} … {line[-most//2:]}'
