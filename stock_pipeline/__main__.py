@@ -1,4 +1,4 @@
 "`python -m stock_pipeline`: the command line; written by hand, because a notebook's cell may not hold a main block."
-from stock_pipeline.operate.cli import main
+from stock_pipeline.cli.app import main
 
 if __name__ == '__main__': main()

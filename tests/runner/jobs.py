@@ -141,7 +141,7 @@ def failing_cell(path):
 def lent_stack(env, books, report):
     "One stack for all notebooks that ask for a place on it (`shared_stack`), started once; `env` names where the places are."
     if not any('import shared_stack' in b.read_text() for b in books): yield; return
-    from stock_pipeline.operate.shared_stack import FOLDER, lending_stack
+    from stock_pipeline.local.fixtures.shared_stack import FOLDER, lending_stack
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix='sp-stack-', ignore_cleanup_errors=True) as home, lending_stack(Path(home)/'home') as folder:
         report.add(Result('the shared stack starts', 'passed', time.monotonic() - start))
