@@ -14,9 +14,9 @@ from .errors import RecordError
 
 # %% auto #0
 __all__ = ['SCALE', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'Price', 'Number', 'Shares', 'Millis', 'Symbol',
-           'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES', 'ENVELOPE', 'STAGES', 'BASIS', 'to_number',
-           'to_price', 'Rule', 'Tick', 'tick_schema', 'encode_tick', 'parse_json', 'decode_tick', 'Rejection',
-           'encode_rejection', 'decode_rejection', 'trade_event_id', 'quote_event_id', 'Bar']
+           'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES', 'DEAD_LETTER_START', 'DEAD_LETTER_STAGES',
+           'BASIS', 'to_number', 'to_price', 'Rule', 'Tick', 'tick_schema', 'encode_tick', 'parse_json', 'decode_tick',
+           'DeadLetterRecord', 'encode_dead_letter', 'decode_dead_letter', 'trade_event_id', 'quote_event_id', 'Bar']
 
 # %% ../../nbs/01_core/03_records.ipynb #7961b698
 SCALE = Decimal('0.000001') # six decimals: a micro-dollar
@@ -196,11 +196,11 @@ def decode_tick(value:bytes) -> Tick:
 
 # %% ../../nbs/01_core/03_records.ipynb #e3de45f2
 MOST_BYTES = 512*1024 # of an original that are kept
-ENVELOPE = b'{"schema_version":1,"rejected":' # how a refusal begins, and nothing else does
-STAGES = 'feed', 'ingest' # where a refusal can happen before the topic: reading the feed, making the record
+DEAD_LETTER_START = b'{"schema_version":1,"rejected":' # how a refusal begins, and nothing else does
+DEAD_LETTER_STAGES = 'feed', 'ingest' # where a refusal can happen before the topic: reading the feed, making the record
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
+class DeadLetterRecord:
     "Something that was refused before it could be a tick."
     reason: str # fixed word
     detail: str # what was seen
@@ -214,12 +214,12 @@ class Rejection:
     def is_cut(self) -> bool: return len(self.raw) < self.length
 
 # %% ../../nbs/01_core/03_records.ipynb #7a6826db
-def encode_rejection(
+def encode_dead_letter(
     reason:str, # fixed word, e.g. `price_not_positive`
     detail:str, # what was seen; cut at 300 characters
     raw:bytes, # the original, whole
     received_at:int, # epoch ms, UTC
-    stage:str='feed', # one of `STAGES`
+    stage:str='feed', # one of `DEAD_LETTER_STAGES`
     sequence:int|None=None, # position as delivered: tells equal pieces apart, and the same one sent again is the same one
 ) -> bytes: # at most 0.7 MB
     "The envelope that goes on the topic in the place of a tick."
@@ -229,7 +229,7 @@ def encode_rejection(
     return json.dumps({'schema_version': SCHEMA_VERSION, 'rejected': told, 'received_at': received_at, **place}, separators=(',', ':')).encode()
 
 # %% ../../nbs/01_core/03_records.ipynb #55fde0ec
-_ENVELOPE_SCHEMA = dict(stage={'enum': list(STAGES)}, reason={'type': 'string', 'pattern': '^[a-z][a-z0-9_]{0,63}$'}, sha256={'type': 'string', 'pattern': '^[0-9a-f]{64}$'},
+_ENVELOPE_SCHEMA = dict(stage={'enum': list(DEAD_LETTER_STAGES)}, reason={'type': 'string', 'pattern': '^[a-z][a-z0-9_]{0,63}$'}, sha256={'type': 'string', 'pattern': '^[0-9a-f]{64}$'},
     length={'type': 'integer', 'minimum': 0, 'maximum': 2**40})
 _ENVELOPE_CHECKS = {k: _check_for(k, v) for k, v in _ENVELOPE_SCHEMA.items()}
 
@@ -241,12 +241,12 @@ def _opened(doc):
     if 'sequence' in doc: CHECKS['sequence'](doc['sequence'])
     raw = base64.b64decode(told['bytes'].encode('ascii'), validate=True)
     known = {k: check(told[k]) for k, check in _ENVELOPE_CHECKS.items()}
-    found = Rejection(detail=told['detail'], raw=raw, received_at=CHECKS['received_at'](doc['received_at']), **known)
+    found = DeadLetterRecord(detail=told['detail'], raw=raw, received_at=CHECKS['received_at'](doc['received_at']), **known)
     if len(raw) != min(found.length, MOST_BYTES): raise RecordError('length', f'{len(raw)} bytes of {found.length}')
     if not found.is_cut and hashlib.sha256(raw).hexdigest() != found.sha256: raise RecordError('sha256', 'differs')
     return found
 
-def decode_rejection(value:bytes) -> Rejection:
+def decode_dead_letter(value:bytes) -> DeadLetterRecord:
     "What an envelope holds; raises `RecordError`: `rejection_broken`."
     try: return _opened(parse_json(value))
     except (RecordError, ValueError, KeyError) as e: raise RecordError('rejection_broken', str(e)[:120]) from None # binascii.Error is a ValueError

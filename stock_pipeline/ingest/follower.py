@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..core.config import Settings
 from ..core.errors import PipelineError
-from ..core.records import encode_rejection, encode_tick
+from ..core.records import encode_dead_letter, encode_tick
 from ..feed.answers import Quote
 from ..feed.messages import Refusal, TradeMessage
 from .hearing import Hearing
@@ -87,7 +87,7 @@ def reject(self:Follower,
 ):
     "Send what was refused, for the dead letters."
     self.rejected += 1
-    self.delivery.put(None, encode_rejection(*refusal, at, sequence=next(self._position)))
+    self.delivery.put(None, encode_dead_letter(*refusal, at, sequence=next(self._position)))
 
 @patch
 def on_message(self:Follower, m:TradeMessage):

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
 
 from ..core.errors import RecordError
-from ..core.records import FIRST_MS, LAST_MS, SCALE, Tick, decode_rejection, decode_tick, parse_json, quote_event_id, to_number, to_price, trade_event_id
+from ..core.records import FIRST_MS, LAST_MS, SCALE, Tick, decode_dead_letter, decode_tick, parse_json, quote_event_id, to_number, to_price, trade_event_id
 from ..feed.answers import Quote
 from ..feed.messages import Refusal, Trade, TradeMessage
 from .identity import PastMessage
@@ -99,7 +99,7 @@ def sequence_from(
 def _past(records): # None when nothing of it is ours
     ticks, rejected = [], []
     for key, value in records:
-        try: (rejected.append(decode_rejection(value)) if key is None else ticks.append(decode_tick(value)))
+        try: (rejected.append(decode_dead_letter(value)) if key is None else ticks.append(decode_tick(value)))
         except RecordError: pass # what never was a tick says nothing about trades
     if not ticks and not rejected: return None
     return PastMessage(ticks, min(o.received_at for o in (*ticks, *rejected)), tuple(o.raw for o in rejected))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fastcore.basics import patch
 from .judge import Digits
-from ..core.records import encode_rejection, encode_tick
+from ..core.records import encode_dead_letter, encode_tick
 from ..core.testing import NOON_MS, make_tick
 
 # %% auto #0
@@ -158,7 +158,7 @@ def refusal(rng, b) -> bytes:
     "A true envelope."
     raw = rng.choice((b'{"s":"AAPL","p":"much","t":1672348887195}', b'\xff\x00\xfe', b'=1+1', b'', b[:rng.randrange(1, 200)], b))
     if rng.random() < .001: raw = rng.randbytes(600_000)
-    return encode_rejection(rng.choice(REASONS), rng.choice(('p is text', '', 'é🚀\x00\ud800', '=1+1')), raw, NOON_MS, rng.choice(('feed', 'feed', 'ingest')), rng.choice((None, rng.randrange(2**63))))
+    return encode_dead_letter(rng.choice(REASONS), rng.choice(('p is text', '', 'é🚀\x00\ud800', '=1+1')), raw, NOON_MS, rng.choice(('feed', 'feed', 'ingest')), rng.choice((None, rng.randrange(2**63))))
 
 def forged_refusal(rng, b) -> bytes:
     "An envelope with one claim changed; may still hold together."

@@ -15,7 +15,7 @@ import pyarrow.json as pajson
 
 from ..core.conditions import sets_price
 from ..core.errors import RecordError
-from ..core.records import ENVELOPE, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, Rejection, decode_rejection, decode_tick, tick_schema
+from ..core.records import DEAD_LETTER_START, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, DeadLetterRecord, decode_dead_letter, decode_tick, tick_schema
 from ..store.writer import MONEY, TICKS
 
 # %% auto #0
@@ -32,7 +32,7 @@ class BadRecord:
     reason: str # fixed word
     detail: str
     stage: str = 'parse' # where it was refused
-    original: Rejection|None = None # what an earlier stage refused and put into an envelope; None: the record itself is the original
+    original: DeadLetterRecord|None = None # what an earlier stage refused and put into an envelope; None: the record itself is the original
 
 # %% ../../nbs/06_stream/01_parse.ipynb #55dcf3fe
 AHEAD_MS = 300_000 # five minutes
@@ -47,8 +47,8 @@ def _strict_row(value, row, feed, ahead_ms):
 def _verdict(value, row, feed, ahead_ms):
     "A row of the table, or a `BadRecord`; raises nothing."
     try:
-        if value is not None and value.startswith(ENVELOPE):
-            r = decode_rejection(value)
+        if value is not None and value.startswith(DEAD_LETTER_START):
+            r = decode_dead_letter(value)
             return BadRecord(row, r.reason, r.detail, r.stage, r)
         return _strict_row(value, row, feed, ahead_ms)
     except RecordError as e: return BadRecord(row, e.reason, e.detail)
