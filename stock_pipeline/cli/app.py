@@ -188,7 +188,7 @@ def main(argv:list[str]|None=None):
     "The command line; exits with the error's code."
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] not in (['service'], ['healthy']): _join_data_commands() # those two start often, and in containers that hold no more than they need
-    from stock_pipeline.run.foreground import in_words
+    from stock_pipeline.core.errors import in_words
     debug = bool(os.environ.get('STOCK_PIPELINE_DEBUG'))
     try: app(args=argv, standalone_mode=True)
     except KeyboardInterrupt: sys.exit(130)

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import ConfigError
+from .records import AHEAD_MS
 
 # %% auto #0
 __all__ = ['SYMBOL', 'default_home', 'default_cache', 'parse_symbols', 'Settings', 'secret_names', 'load_settings', 'env_example']
@@ -148,6 +149,12 @@ def checkpoint(self:Settings) -> Path:
 def trigger_interval(self:Settings) -> str:
     "Time between micro-batches: what is set, else 30 seconds for polled quotes and 1 second for the stream."
     return self.spark_trigger_interval or ('30 seconds' if self.transport == 'rest' else '1 second')
+
+@patch(as_prop=True)
+def ahead_ms(self:Settings) -> int|None: # milliseconds; None: no limit
+    "How far a tick may be ahead of its own arrival; no limit where the market's clock is not the world's."
+    keeps_time = self.feed == 'finnhub' or self.feed == 'simulated' and self.twin_speed == 1
+    return AHEAD_MS if keeps_time else None
 
 # %% ../../nbs/01_core/02_config.ipynb #009a4405
 @patch

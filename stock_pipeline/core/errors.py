@@ -5,10 +5,12 @@
 # %% ../../nbs/01_core/01_errors.ipynb #2cca2c0c
 from __future__ import annotations
 
+import os, re
+
 # %% auto #0
 __all__ = ['PipelineError', 'ConfigError', 'FeedError', 'FeedAuthError', 'FeedAccessError', 'RateLimitError',
            'FeedUnavailableError', 'BadAnswerError', 'UnknownSymbolError', 'StoreError', 'BrokerError', 'StackError',
-           'RecordError']
+           'RecordError', 'in_words']
 
 # %% ../../nbs/01_core/01_errors.ipynb #5fdb7fa0
 class PipelineError(Exception):
@@ -71,3 +73,12 @@ class RecordError(PipelineError):
         self.reason, self.detail = reason, detail
 
     def __str__(self): return f'{self.reason}: {self.detail}' if self.detail else self.reason
+
+# %% ../../nbs/01_core/01_errors.ipynb #6a78821d
+def in_words(
+    text:str, # a message that names commands
+    program:str|None=None, # default: what the environment says the program was called by
+) -> str:
+    "The message with the program's name as its reader typed it."
+    program = program or os.environ.get('STOCK_PIPELINE_PROGRAM') or 'stock-pipeline'
+    return re.sub(r"stock-pipeline(?= [a-z])", lambda _: program, text)

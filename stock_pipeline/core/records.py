@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from .errors import RecordError
 
 # %% auto #0
-__all__ = ['SCALE', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'Price', 'Number', 'Shares', 'Millis', 'Symbol',
-           'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES', 'DEAD_LETTER_START', 'DEAD_LETTER_STAGES',
-           'BASIS', 'to_number', 'to_price', 'Rule', 'Tick', 'tick_schema', 'encode_tick', 'parse_json', 'decode_tick',
-           'DeadLetterRecord', 'encode_dead_letter', 'decode_dead_letter', 'trade_event_id', 'quote_event_id', 'Bar']
+__all__ = ['SCALE', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'AHEAD_MS', 'Price', 'Number', 'Shares', 'Millis',
+           'Symbol', 'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES', 'DEAD_LETTER_START',
+           'DEAD_LETTER_STAGES', 'BASIS', 'to_number', 'to_price', 'Rule', 'Tick', 'tick_schema', 'encode_tick',
+           'parse_json', 'decode_tick', 'DeadLetterRecord', 'encode_dead_letter', 'decode_dead_letter',
+           'trade_event_id', 'quote_event_id', 'Bar']
 
 # %% ../../nbs/01_core/03_records.ipynb #7961b698
 SCALE = Decimal('0.000001') # six decimals: a micro-dollar
@@ -43,7 +44,8 @@ def to_price(x:Any, name:str='price') -> Decimal: # USD a share, > 0, six decima
 
 # %% ../../nbs/01_core/03_records.ipynb #21985fec
 SCHEMA_VERSION = 1
-FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000 # years 2000 to 2100: seconds or microseconds in their place fall outside
+FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000 # years 2000 to 2100: seconds or microseconds fall outside
+AHEAD_MS = 300_000 # five minutes: so far ahead of its own arrival may a tick be, because clocks disagree
 
 class Rule(dict):
     "A piece of JSON Schema; hashable by identity, because `Annotated` wants that of what it carries."

@@ -11,11 +11,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..core.errors import RecordError
-from ..core.records import CHECKS, FIRST_MS, LAST_MS, MAX_NUMBER, to_number, to_price
+from ..core.records import AHEAD_MS, CHECKS, FIRST_MS, LAST_MS, MAX_NUMBER, to_number, to_price
 
 # %% auto #0
-__all__ = ['AHEAD_MS', 'Trade', 'Refusal', 'TradeMessage', 'Doubled', 'read_frame', 'Horizon', 'judge', 'item_bytes',
-           'read_trades']
+__all__ = ['Trade', 'Refusal', 'TradeMessage', 'Doubled', 'read_frame', 'Horizon', 'judge', 'item_bytes', 'read_trades']
 
 # %% ../../nbs/03_feed/03_messages.ipynb #76c0a76c
 class Trade(NamedTuple):
@@ -74,8 +73,6 @@ def read_frame(
     return doc, text
 
 # %% ../../nbs/03_feed/03_messages.ipynb #3830920c
-AHEAD_MS = 300_000 # five minutes
-
 class Horizon:
     "The latest time that a trade may carry."
     def __init__(self,

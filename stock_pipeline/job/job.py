@@ -17,7 +17,6 @@ from ..store.migrations import connect, migrate, transaction
 from ..store.ownership import Ownership, session_name
 from ..store.series import write_hours
 from .coverage_keeper import coverage_keeper
-from ..stream.parse import AHEAD_MS
 from ..stream.session import ClockWatch, jvm_clock, make_session, task_limit, warm_up
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from ..stream.source import read_ledger, starting_offsets, topic_identity
@@ -80,7 +79,7 @@ def prepare(self:StreamJob, stop:threading.Event):
     cluster_id, topic_id, self.partitions = topic_identity(s.kafka_bootstrap_servers, s.topic)
     dsn = {**s.postgres_dsn(role='writer'), 'application_name': session_name(epoch)}
     self.config = SinkConfig(dsn, cluster_id, topic_id, s.topic, s.feed, epoch, s.redis_url.get_secret_value(), s.redis_prefix, s.cache_ttl,
-        ahead_ms=AHEAD_MS if s.feed == 'finnhub' or s.feed == 'simulated' and s.twin_speed == 1 else None) # a market may run faster than the world
+        ahead_ms=s.ahead_ms)
     self.cache = LatestCache(self.config.redis_url, s.redis_prefix, s.cache_ttl)
     with self._asking() as cur: self.cache.rebuild(cur)
 

@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..core.errors import StoreError
-from ..core.records import FIRST_MS, LAST_MS, MOST_BYTES
+from ..core.records import AHEAD_MS, FIRST_MS, LAST_MS, MOST_BYTES
 from ..store import writer
 from ..store.cache import LatestCache
 from ..store.migrations import ensure_partitions, transaction
 from ..store.writer import Source, TICKS
-from ..stream.parse import AHEAD_MS, BadRecord, parse_records
+from ..stream.parse import BadRecord, parse_records
 from ..stream.windows import partial_bars
 
 # %% auto #0

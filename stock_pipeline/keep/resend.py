@@ -12,8 +12,8 @@ from typing import NamedTuple
 from kafka.errors import KafkaError
 
 from ..core.errors import BrokerError, RecordError
-from ..core.records import LAST_MS, MOST_BYTES, Tick, decode_tick, encode_tick
-from ..feed.messages import AHEAD_MS, read_frame, read_trades
+from ..core.records import AHEAD_MS, LAST_MS, MOST_BYTES, Tick, decode_tick, encode_tick
+from ..feed.messages import read_frame, read_trades
 from ..ingest.ticks import trade_tick
 from ..store.dead_letters import Letter, mark_replayed, reached, reason_at, stored_among
 from ..store.migrations import transaction

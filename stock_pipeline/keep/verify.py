@@ -178,7 +178,7 @@ def _wanted(symbols):
 # %% ../../nbs/09_keep/08_verify.ipynb #222dea42
 def _run(settings, spark, first, last, wanted, repair, yes, as_json, limit): # the exit code
     from rich.console import Console
-    from stock_pipeline.run.foreground import in_words
+    from stock_pipeline.core.errors import in_words
     out, mended = Console(highlight=False, force_jupyter=False), []
     aside = Console(file=os.fdopen(os.dup(2), 'w'), force_jupyter=False) # not what `errors_to` takes away
     def look():

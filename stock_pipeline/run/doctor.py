@@ -157,7 +157,7 @@ def diagnose(settings:Settings) -> list[Finding]:
 def report(findings:list[Finding]):
     "Print the findings, and last the one to mend first."
     from rich.console import Console
-    from stock_pipeline.run.foreground import in_words
+    from stock_pipeline.core.errors import in_words
     console = Console()
     for f in findings: console.print(f"{'[green]ok  [/]' if f.ok else '[red]BAD [/]'} [bold]{f.name:<14}[/]", f.detail, soft_wrap=True, highlight=False)
     first = next((f for f in findings if not f.ok), None)

@@ -5,15 +5,14 @@
 # %% ../../nbs/12_run/02_foreground.ipynb #8ae74d17
 from __future__ import annotations
 
-import asyncio, logging, os, re, signal, sys, threading, time
+import asyncio, logging, os, signal, sys, threading, time
 from contextlib import suppress
 
 from ..core.config import Settings, secret_names
 from ..core.errors import ConfigError
 
 # %% auto #0
-__all__ = ['SERVICES', 'OneLine', 'start_logging', 'in_words', 'end_java', 'serve_producer', 'serve_stream', 'serve_dashboard',
-           'run_service']
+__all__ = ['SERVICES', 'OneLine', 'start_logging', 'end_java', 'serve_producer', 'serve_stream', 'serve_dashboard', 'run_service']
 
 # %% ../../nbs/12_run/02_foreground.ipynb #c028c5aa
 class OneLine(logging.Formatter):
@@ -32,15 +31,6 @@ def start_logging(level:str='INFO'): # DEBUG, INFO, WARNING or ERROR
     logging.getLogger('stock_pipeline').setLevel(level)
     logging.getLogger('kafka').setLevel('CRITICAL') # its reconnects are reported by ours, once
     for name in ('httpx', 'httpcore', 'websockets', 'py4j'): logging.getLogger(name).setLevel('CRITICAL' if name == 'py4j' else 'WARNING') # the first three would log addresses, the last one traces
-
-# %% ../../nbs/12_run/02_foreground.ipynb #98ed3ded
-def in_words(
-    text:str, # a message that names commands
-    program:str|None=None, # default: what the environment says the program was called by
-) -> str:
-    "The message in the words of who reads it."
-    program = program or os.environ.get('STOCK_PIPELINE_PROGRAM') or 'stock-pipeline'
-    return re.sub(r"stock-pipeline(?= [a-z])", lambda _: program, text)
 
 # %% ../../nbs/12_run/02_foreground.ipynb #fbc342bb
 def end_java(

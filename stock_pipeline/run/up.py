@@ -18,12 +18,11 @@ from rich.text import Text
 
 from ..core.config import Settings
 from ..core.disk import DiskWatch
-from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError
+from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError, in_words
 from ..local.archives import fetch_artifacts, missing_artifacts
 from ..local.java import find_java, java_home
 from ..local.postgres import folder_elsewhere
 from .services import connector_jars, fresh_beat, keep_settings, pipeline_specs, settings_env, spark_archive, with_archive
-from .foreground import in_words
 from ..local.stack import Stack, home_lock
 from ..local.server import check_room, free_port, last_line
 from .status import pipeline_status

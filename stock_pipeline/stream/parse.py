@@ -15,12 +15,13 @@ import pyarrow.json as pajson
 
 from ..core.conditions import sets_price
 from ..core.errors import RecordError
-from ..core.records import DEAD_LETTER_START, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, DeadLetterRecord, decode_dead_letter, decode_tick, tick_schema
+from ..core.records import (AHEAD_MS, DEAD_LETTER_START, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, DeadLetterRecord,
+    decode_dead_letter, decode_tick, tick_schema)
 from ..store.writer import MONEY, TICKS
 
 # %% auto #0
-__all__ = ['PARSED', 'AHEAD_MS', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'FEW', 'BadRecord', 'parse_strictly', 'parse_trades',
-           'parse_fast', 'parse_records']
+__all__ = ['PARSED', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'FEW', 'BadRecord', 'parse_strictly', 'parse_trades', 'parse_fast',
+           'parse_records']
 
 # %% ../../nbs/06_stream/01_parse.ipynb #540546cb
 PARSED = pa.schema(list(TICKS) + [('sets_price', pa.bool_()), ('row', pa.int64())])
@@ -35,7 +36,6 @@ class BadRecord:
     original: DeadLetterRecord|None = None # what an earlier stage refused and put into an envelope; None: the record itself is the original
 
 # %% ../../nbs/06_stream/01_parse.ipynb #55dcf3fe
-AHEAD_MS = 300_000 # five minutes
 _PLAIN = [f.name for f in TICKS if f.name != 'conditions']
 
 def _strict_row(value, row, feed, ahead_ms):
