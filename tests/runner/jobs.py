@@ -2,21 +2,15 @@
 import json, os, re, signal, subprocess, sys, tempfile, time, traceback
 import xml.etree.ElementTree as ET
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
+from . import outputs
 from .results import Result
 
 MARK = 'STOCK_PIPELINE_TEST_JOB' # in the environment of a job and so of all that it starts: finds what it left running
-NOTEBOOK = '''
-import sys
-from pathlib import Path
-from nbdev.test import test_nb
-done, _ = test_nb(Path(sys.argv[1]), skip_flags=['notest'], basepath=sys.argv[2])
-sys.exit(not done)
-'''
-
 def clean_env(root:Path, home:Path):
     "The user's environment without the project's settings, with a home of the tests' own."
     settings = re.findall(r'^([A-Z_]+)=', (root/'.env.example').read_text(), re.M)
@@ -80,10 +74,24 @@ def as_result(name, start, status, output, left, timeout):
     elif left: detail = 'left running: ' + '; '.join(left)
     return Result(name, 'failed' if detail else 'passed', time.monotonic() - start, detail)
 
-def run_notebook(root, path, env, timeout):
+def execute_notebook(root, path, env, timeout): # (result, {cell id: outputs} of the cells that were run)
+    "Run a notebook as `nbdev_test` does, in a process of its own."
     name, start = str(path.relative_to(root)), time.monotonic()
-    done = run_marked(name, [sys.executable, '-c', NOTEBOOK, str(path), str(root)], env, timeout, root)
-    return [as_result(name, start, *done, timeout)]
+    with tempfile.TemporaryDirectory(prefix='sp-outputs-') as folder:
+        made = Path(folder)/'outputs.json'
+        command = [sys.executable, str(root/'tests/runner/executed.py'), str(path), str(root), str(made)]
+        done = run_marked(name, command, env, timeout, root)
+        shown = json.loads(made.read_text(encoding='utf-8')) if made.exists() else {}
+    return as_result(name, start, *done, timeout), shown
+
+def run_notebook(root, path, env, timeout):
+    "One run tells whether the notebook passes and whether it still shows what it stores."
+    result, made = execute_notebook(root, path, env, timeout)
+    if result.status != 'passed' or not outputs.is_compared(path, root): return [result]
+    if wrong := outputs.differences(path, made):
+        advice = f'look at it, then run: python tests/refresh_outputs.py {result.name}'
+        return [replace(result, status='failed', detail='\n'.join([*wrong, advice]))]
+    return [result]
 
 def run_pytest(root, env, long):
     "The structure tests; each counts."

@@ -1,0 +1,97 @@
+"""What the notebooks show beside what they showed when they were run.
+
+A cell that prints or shows something stores just that; `tests/refresh_outputs.py` puts it there. Two tags make exceptions, and
+tests/skip_budget.json says how many there may be: `varies` (ports, times, speeds: never the same twice, so only that something
+is shown counts) and `long-run` (figures of a run that takes too long for a test: what is stored stays).
+"""
+import difflib, json, os, re, tempfile
+from pathlib import Path
+
+VARIES, LONG_RUN = 'varies', 'long-run'
+NOT_YET = ( # rooms whose outputs nobody has refreshed since they are compared; none may be added
+    '01_core',
+    '02_local',
+    '03_feed',
+    '04_twin',
+    '05_ingest',
+    '06_stream',
+    '07_store',
+    '08_job',
+    '09_keep',
+    '11_serve',
+    '12_run',
+    '13_prove',
+    '14_bench',
+    '15_cli',
+)
+
+def tags(cell): return cell.get('metadata', {}).get('tags', [])
+
+def code_cells(path): return [c for c in json.loads(path.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
+
+def joined(text): return text if isinstance(text, str) else ''.join(text)
+
+def said(output): # [(type, content)]
+    "One output as what counts of it: all of a text, the mere presence of a picture."
+    if output['output_type'] == 'stream': return [(output['name'], joined(output['text']))]
+    if output['output_type'] == 'error': return [('error', output['ename'])]
+    return [(kind, joined(content) if kind.startswith('text/') else 'a picture') for kind, content in sorted(output['data'].items())]
+
+def shown(outputs):
+    "What a cell shows, with printed texts in one piece."
+    found = []
+    for kind, content in (pair for o in outputs for pair in said(o)):
+        if found and kind == found[-1][0] == 'stdout': found[-1] = (kind, found[-1][1] + content)
+        else: found.append((kind, content))
+    return [pair for pair in found if pair[1]]
+
+def difference(cell, made): # '' or what is wrong
+    "Between what is stored in a cell and what it has just made."
+    stored, new = shown(cell['outputs']), shown(made)
+    if LONG_RUN in tags(cell): return '' if stored else 'is tagged long-run and stores no output'
+    if new and not stored: return f'shows something and stores nothing:\n{_as_text(new)}'
+    if stored and not new: return f'stores an output and shows nothing:\n{_as_text(stored)}'
+    if VARIES in tags(cell) or stored == new: return ''
+    lines = difflib.unified_diff(_as_text(stored).splitlines(), _as_text(new).splitlines(), 'stored', 'shown now', lineterm='', n=1)
+    return 'shows something else than it stores:\n' + '\n'.join(list(lines)[:20])
+
+def _as_text(pairs): return '\n'.join(content if kind == 'stdout' else f'[{kind}] {content}' for kind, content in pairs)[:2000]
+
+def differences(path, made): # made: {cell id: outputs} of the cells that were run
+    "Every cell of a notebook whose stored output is not what the run made."
+    found = [(c, difference(c, made[c['id']])) for c in code_cells(path) if c['id'] in made]
+    return [f'cell {c["id"]} ({_first_line(c)}) {what}' for c, what in found if what]
+
+def _first_line(cell): return next((line for line in joined(cell['source']).splitlines() if line.strip() and not line.startswith('#|')), '')
+
+def refreshed(cell, made, varying=False): # the outputs to store
+    "What a cell shows now; what is stored stays where no difference counts, so that no picture changes for nothing."
+    if LONG_RUN in tags(cell): return cell['outputs']
+    foreign = any(o.get('name') == 'stderr' for o in cell['outputs'])
+    if difference(cell, made) or foreign or (varying and VARIES in tags(cell)): return made
+    return cell['outputs']
+
+def store(path, made, varying=False): # ids of the cells whose outputs have changed
+    "Put the outputs of a run into the notebook, in the form of nbdev_clean."
+    from execnb.nbio import nb2str
+    nb, changed = json.loads(path.read_text(encoding='utf-8')), []
+    for cell in nb['cells']:
+        if cell['cell_type'] != 'code' or cell['id'] not in made: continue
+        new = refreshed(cell, made[cell['id']], varying)
+        if new != cell['outputs']: changed.append(cell['id'])
+        cell['outputs'] = new
+    if changed: path.write_text(nb2str(nb), encoding='utf-8')
+    return changed
+
+def foreign(cell, root): # '' or the line that does not belong there
+    "Warnings, the log, paths of this machine and addresses in memory are no output."
+    if any(o.get('name') == 'stderr' for o in cell['outputs']): return 'the log (stderr)'
+    places = '|'.join(re.escape(str(p)) for p in (root, Path.home(), *filter(None, [os.environ.get('VIRTUAL_ENV')])))
+    temporary = re.escape(tempfile.gettempdir()) + r'/(?:tmp|sp-|stock-pipeline-)\w*'
+    wrong = re.compile(rf'\w*Warning\b|\bWARN\b|(?:{places})(?:/|\b)|{temporary}|\b0x7[0-9a-f]{{9,}}')
+    lines = [line for _, content in shown(cell['outputs']) for line in content.splitlines()]
+    return next((line[:200] for line in lines if wrong.search(line)), '')
+
+def is_compared(path, root):
+    "Whether the outputs of this notebook count already."
+    return path.relative_to(root/'nbs').parts[0] not in NOT_YET

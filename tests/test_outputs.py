@@ -1,0 +1,64 @@
+"The comparison of outputs sees what it must, and what the notebooks store is nobody's warning, path or address."
+import json
+from pathlib import Path
+
+import pytest
+from runner import outputs
+from runner.tree import notebooks
+
+ROOT = Path(__file__).resolve().parent.parent
+
+def cell(*stored, tags=()):
+    return {'id': 'a1', 'cell_type': 'code', 'source': ['#| hide\n', 'f()'], 'metadata': {'tags': list(tags)}, 'outputs': list(stored)}
+
+def printed(text, name='stdout'): return {'output_type': 'stream', 'name': name, 'text': text.splitlines(True)}
+def result(**data): return {'output_type': 'execute_result', 'data': {k.replace('_', '/'): v for k, v in data.items()}, 'metadata': {}}
+def differs(stored, made, **kwargs): return outputs.difference(cell(*stored, **kwargs), made)
+
+def test_an_empty_or_an_outdated_output_is_seen():
+    assert differs([], []) == differs([printed('1\n')], [printed('1\n')]) == ''
+    assert 'stores nothing' in differs([], [printed('1\n')]) and 'shows nothing' in differs([printed('1\n')], [])
+    assert '-1\n+2' in differs([printed('1\n')], [printed('2\n')])
+    assert 'something else' in differs([printed('1\n')], [result(text_plain='1\n')])
+
+def test_what_varies_must_only_be_shown():
+    assert differs([printed('1\n')], [printed('2\n')], tags=['varies']) == ''
+    assert differs([], [printed('2\n')], tags=['varies']) and differs([printed('1\n')], [], tags=['varies'])
+    assert differs([printed('1\n')], [], tags=['long-run']) == '' and differs([], [printed('1\n')], tags=['long-run'])
+
+def test_of_a_picture_only_its_presence_counts():
+    assert differs([result(image_png='aa', text_plain='<Figure>')], [result(image_png='bb', text_plain='<Figure>')]) == ''
+    assert differs([result(text_plain='<Figure>')], [result(image_png='bb', text_plain='<Figure>')])
+
+def test_texts_printed_in_pieces_are_one():
+    assert differs([printed('1\n'), printed('2\n')], [printed('1\n2\n')]) == ''
+
+def test_only_what_counts_is_stored_anew():
+    old, new = result(image_png='aa'), result(image_png='bb')
+    assert outputs.refreshed(cell(old), [new]) == [old]
+    assert outputs.refreshed(cell(printed('1\n')), [printed('2\n')]) == [printed('2\n')]
+    assert outputs.refreshed(cell(printed('1\n'), tags=['varies']), [printed('2\n')]) == [printed('1\n')]
+    assert outputs.refreshed(cell(printed('1\n'), tags=['varies']), [printed('2\n')], varying=True) == [printed('2\n')]
+    assert outputs.refreshed(cell(printed('1\n'), printed('WARN', 'stderr')), [printed('1\n')]) == [printed('1\n')]
+
+def test_cells_that_were_not_run_are_not_compared(tmp_path):
+    book = tmp_path/'a.ipynb'
+    book.write_text(json.dumps({'cells': [cell(printed('1\n'))]}))
+    assert outputs.differences(book, {}) == outputs.differences(book, {'a1': [printed('1\n')]}) == []
+    assert outputs.differences(book, {'a1': []})[0].startswith('cell a1 (f()) stores an output')
+
+def test_what_does_not_belong_in_an_output():
+    bad = ['x.py:3: UserWarning: old', f'{ROOT}/nbs', str(Path.home()/'x'), '<Thing at 0x7f3a5c1d2e80>', '26/11/22 WARN Utils: x']
+    for text in bad: assert outputs.foreign(cell(printed(text)), ROOT), text
+    assert outputs.foreign(cell(printed('x', 'stderr')), ROOT)
+    for text in ('Redis is away', 'warning of a halt', '0x7f'): assert not outputs.foreign(cell(printed(text)), ROOT), text
+
+@pytest.mark.parametrize('room', sorted(p.name for p in (ROOT/'nbs').iterdir() if p.name[:2].isdigit()))
+def test_a_room_shows_nothing_that_does_not_belong_there(room):
+    if room in outputs.NOT_YET: pytest.skip('its outputs are not refreshed yet')
+    wrong = [f'{p.relative_to(ROOT)} {c["id"]}: {line}' for p in notebooks(ROOT/'nbs'/room)
+             for c in outputs.code_cells(p) if (line := outputs.foreign(c, ROOT))]
+    assert not wrong, '\n'.join(wrong)
+
+def test_rooms_not_refreshed_yet_exist():
+    assert all((ROOT/'nbs'/room).is_dir() for room in outputs.NOT_YET)
