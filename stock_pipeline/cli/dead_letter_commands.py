@@ -67,10 +67,11 @@ BECAME = 'stored', 'duplicate'
 
 def _sent(settings, conn, wanted, force, wait, ready, quiet):
     from rich.progress import Progress
-    from stock_pipeline.cli.dead_letter_tables import send_again
+    from stock_pipeline.keep.resend import Round, resend
     with Progress(transient=True, disable=quiet, console=_console()) as bar:
         task = bar.add_task('read by the stream', total=ready)
-        return send_again(settings, conn, wanted, force, wait, tell=lambda waiting: bar.update(task, completed=ready - waiting))
+        def tell(waiting): bar.update(task, completed=ready - waiting)
+        return resend(settings, conn, Round(wanted, force, wait), tell=tell)
 
 # %% ../../nbs/15_cli/02_dead_letter_commands.ipynb #fa9a0d69
 @app.command('replay')
@@ -82,11 +83,12 @@ def replay(ids:Annotated[Optional[list[int]], typer.Argument(help='From the list
     wait:Annotated[float, typer.Option(min=0, help='Seconds to wait for the stream.')]=30):
     "Send the original bytes to the main topic again; exit code 0 when all of them are stored."
     if not (ids or reason or stage or since or every): raise ConfigError('Nothing is named', 'Name ids, --reason, --stage, --since or --all')
-    from stock_pipeline.cli.dead_letter_tables import database, forecast, home_settings, replay_table
+    from stock_pipeline.cli.dead_letter_tables import database, home_settings, replay_table
+    from stock_pipeline.keep.resend import forecast_resend
     settings, wanted = home_settings(home), _wanted(reason, stage, since, ids)._replace(unreplayed=not ids)
     show_table = (lambda *a: None) if as_json else lambda *a: _console().print(replay_table(*a))
     with database(settings, 'writer') as conn:
-        told, ready = forecast(settings, conn, wanted, force)
+        told, ready = forecast_resend(settings, conn, wanted, force)
         show_table(told, f'{ready:,} of {sum(c.total() for c in told.values()):,} dead letters would be sent to {settings.topic}')
         if ready and not dry_run:
             if not yes: typer.confirm(f'Send {ready:,} to {settings.topic}?', abort=True)
