@@ -11,8 +11,9 @@ from collections import deque
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
-from kafka.net.compat import KafkaNetClient
 from kafka.partitioner import DefaultPartitioner
+
+from ..core.private_parts import admin_client_or_nothing, stop_sending
 
 # %% auto #0
 __all__ = ['log', 'BROKER_TIME', 'admin_client', 'ensure_topic', 'SteadyPartitioner', 'kafka_producer', 'close_client',
@@ -28,14 +29,7 @@ def admin_client(
     **kwargs # further settings of `KafkaAdminClient`
 ) -> KafkaAdminClient:
     "A client for the administration; one that finds no broker leaves no thread behind."
-    nets = []
-    def remember(**kw): nets.append(KafkaNetClient(**kw)); return nets[-1]
-    try: return KafkaAdminClient(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000, kafka_client=remember, **kwargs)
-    except BaseException: # its thread runs already, and nobody would ever stop it: one for each try of a long outage
-        for net in nets:
-            net.close()
-            net._manager._net.stop()
-        raise
+    return admin_client_or_nothing(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000, **kwargs)
 
 # %% ../../nbs/05_ingest/05_topic.ipynb #c0dcf6a0
 BROKER_TIME = {'message.timestamp.type': 'LogAppendTime'}
@@ -93,8 +87,8 @@ def close_client(
 ):
     "End a client; blocks."
     try: client.close(timeout=timeout)
-    except KafkaError: # its flush ran out of time; end its thread, or it would go on sending behind our back
-        if (sender := getattr(client, '_sender', None)) is not None: sender.force_close()
+    except KafkaError: # its flush ran out of time; its thread would go on sending behind our back
+        stop_sending(client)
 
 # %% ../../nbs/05_ingest/05_topic.ipynb #fe4b6945
 class SideLine:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..core.config import Settings
 from ..core.errors import PipelineError, StoreError
+from ..core.private_parts import jvm_clock, last_progress
 from ..store import writer
 from ..store.cache import LatestCache
 from ..store.dead_letters import DeadLetterCopier
@@ -17,7 +18,7 @@ from ..store.migrations import connect, migrate, transaction
 from ..store.ownership import Ownership, session_name
 from ..store.series import write_hours
 from .coverage_keeper import coverage_keeper
-from ..stream.session import ClockWatch, jvm_clock, make_session, task_limit, warm_up
+from ..stream.session import ClockWatch, make_session, task_limit, warm_up
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 from ..stream.source import read_ledger, starting_offsets, topic_identity
 
@@ -41,10 +42,7 @@ class StreamJob:
         self._progress = None, {} # moment, what Spark says
 
     def _last_batch(self):
-        try: last = self.query._jsq.lastProgress()
-        except Exception: return {} # no query yet, or no Java any more
-        if last is None: return {}
-        if (moment := last.timestamp()) != self._progress[0]: self._progress = moment, json.loads(last.json()) # an idle query says the same for ten seconds
+        self._progress = last_progress(self.query, self._progress)
         return self._progress[1]
 
     @property

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..core.errors import StoreError
+from ..core.private_parts import batch_id
 from ..core.records import AHEAD_MS, FIRST_MS, LAST_MS, MOST_BYTES
 from ..store import writer
 from ..store.cache import LatestCache
@@ -222,11 +223,6 @@ def partition_writer(config:SinkConfig):
         _freeze()
         chunks = ((records, _parse(records, config)) for records in (pa.Table.from_batches([b]) for b in batches) if len(records))
         for records, parsed in ahead(chunks):
-            outcome = store_records(records, config, _batch_id(), parsed)
+            outcome = store_records(records, config, batch_id(), parsed)
             yield pa.RecordBatch.from_pydict({c: [getattr(outcome, c)] for c in COUNTS})
     return write
-
-def _batch_id():
-    from pyspark import TaskContext
-    task = TaskContext.get() # None outside of Spark
-    return task and int(task.getLocalProperty('streaming.sql.batchId') or -1)

@@ -5,14 +5,14 @@
 # %% ../../nbs/12_run/02_foreground.ipynb #8ae74d17
 from __future__ import annotations
 
-import asyncio, logging, os, signal, sys, threading, time
-from contextlib import suppress
+import asyncio, logging, os, signal, threading, time
 
 from ..core.config import Settings, secret_names
 from ..core.errors import ConfigError
+from ..core.private_parts import end_java
 
 # %% auto #0
-__all__ = ['SERVICES', 'OneLine', 'start_logging', 'end_java', 'serve_producer', 'serve_stream', 'serve_dashboard', 'run_service']
+__all__ = ['SERVICES', 'OneLine', 'start_logging', 'serve_producer', 'serve_stream', 'serve_dashboard', 'run_service']
 
 # %% ../../nbs/12_run/02_foreground.ipynb #c028c5aa
 class OneLine(logging.Formatter):
@@ -31,18 +31,6 @@ def start_logging(level:str='INFO'): # DEBUG, INFO, WARNING or ERROR
     logging.getLogger('stock_pipeline').setLevel(level)
     logging.getLogger('kafka').setLevel('CRITICAL') # its reconnects are reported by ours, once
     for name in ('httpx', 'httpcore', 'websockets', 'py4j'): logging.getLogger(name).setLevel('CRITICAL' if name == 'py4j' else 'WARNING') # the first three would log addresses, the last one traces
-
-# %% ../../nbs/12_run/02_foreground.ipynb #fbc342bb
-def end_java(
-    patience:float=50, # seconds
-):
-    "Let Spark's JVM end by itself: it may have its classes to write down, and would be killed with this process."
-    pyspark = sys.modules.get('pyspark')
-    if pyspark is None or (gateway := pyspark.SparkContext._gateway) is None: return
-    with suppress(Exception): # it is gone already, or does not listen any more
-        gateway.shutdown()
-        gateway.proc.stdin.close()
-        gateway.proc.wait(patience)
 
 # %% ../../nbs/12_run/02_foreground.ipynb #3ba7fdea
 def _on_signals(stop):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import gc, sys
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd, streamlit as st
 
 from ..core.config import load_settings
 from ..core.errors import ConfigError, StoreError
+from ..core.private_parts import SERVE_PAGE
 from .cards import CARD_STYLE, STYLE, cards_html, header_html, strip_html
 from .charts import colours, compare_figure, price_figure, shade_spans, spread_figure
 from .coverage_panel import coverage, down_spans
@@ -22,9 +24,9 @@ from .steady import load_plotly, steady_chart
 from .views import ago, card, iso_utc, market_day, new_york, number, stats_table, tick_table, to_csv
 
 # %% auto #0
-__all__ = ['HOURS', 'TICK_FORMAT', 'STATS_FORMAT', 'TABS', 'OPTIONS', 'SERVE', 'head', 'hour_points', 'overview', 'span',
-           'choose', 'choose_basis', 'charts', 'draw_chart', 'table_controls', 'key_of', 'table_page', 'table',
-           'analytics', 'show_stats', 'counts', 'settle', 'main', 'dashboard_command']
+__all__ = ['HOURS', 'TICK_FORMAT', 'STATS_FORMAT', 'TABS', 'OPTIONS', 'head', 'hour_points', 'overview', 'span', 'choose',
+           'choose_basis', 'charts', 'draw_chart', 'table_controls', 'key_of', 'table_page', 'table', 'analytics',
+           'show_stats', 'counts', 'settle', 'main', 'dashboard_command']
 
 # %% ../../nbs/11_serve/09_dashboard.ipynb #315c08b5
 @st.fragment(run_every=REFRESH_S)
@@ -240,13 +242,11 @@ def main():
 OPTIONS = {'server.headless': 'true', 'server.fileWatcherType': 'none', 'server.runOnSave': 'false', 'browser.gatherUsageStats': 'false',
     'client.toolbarMode': 'minimal', 'client.showErrorDetails': 'none', 'theme.light.primaryColor': '#2f6fd0', 'theme.dark.primaryColor': '#4c9aff'}
 
-SERVE = "from streamlit.web import bootstrap, cli; bootstrap._install_config_watchers = lambda *_: None; cli.main(prog_name='streamlit')"
-
 def dashboard_command(
     port:int=8501,
     address:str='127.0.0.1', # 0.0.0.0 inside a container
 ) -> list[str]: # arguments of a process
     "The command that serves the page."
-    script = Path(__file__).with_name('page_script.py') if '__file__' in globals() else Path(sys.modules['stock_pipeline.serve'].__file__).with_name('app.py')
+    script = Path(find_spec('stock_pipeline.serve').origin).with_name('page_script.py')
     flags = {**OPTIONS, 'server.address': address, 'server.port': port}
-    return [sys.executable, '-c', SERVE, 'run', str(script), *(f'--{k}={v}' for k, v in flags.items())]
+    return [sys.executable, '-c', SERVE_PAGE, 'run', str(script), *(f'--{k}={v}' for k, v in flags.items())]

@@ -12,8 +12,7 @@ from pathlib import Path
 from ..core.config import Settings
 
 # %% auto #0
-__all__ = ['JVM_OPTIONS', 'LATER', 'HOT', 'CONNECTOR', 'spark_conf', 'make_session', 'task_limit', 'warm_up', 'jvm_clock',
-           'ClockWatch']
+__all__ = ['JVM_OPTIONS', 'LATER', 'HOT', 'CONNECTOR', 'spark_conf', 'make_session', 'task_limit', 'warm_up', 'ClockWatch']
 
 # %% ../../nbs/06_stream/03_session.ipynb #6c0dcb2c
 JVM_OPTIONS = '-XX:+UseSerialGC -Xss4m -Djava.net.preferIPv4Stack=true'
@@ -71,11 +70,6 @@ def _connector_bundled():
     return any((Path(pyspark.__file__).parent/'jars').glob('spark-sql-kafka-*.jar'))
 
 # %% ../../nbs/06_stream/03_session.ipynb #3b121679
-def jvm_clock(spark): # callable that gives s since 1970
-    "The wall clock as Spark's own process sees it."
-    system = spark._jvm.java.lang.System # each part of this name is a question to the JVM
-    return lambda: system.currentTimeMillis()/1000
-
 class ClockWatch:
     "Notices that the wall clock was set back."
     def __init__(self,

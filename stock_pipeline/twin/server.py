@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio, logging, socket, time
 from collections.abc import Iterable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
-import uvicorn
 from fastcore.basics import patch
 from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 
 from ..core.errors import ConfigError, PipelineError
+from ..core.private_parts import inner_server
 from ..core.sessions import last_close, new_york_date
 from .faults import INVALID_KEY, PLACES, SIGN_UP, Answer, Faults, spoil, status_answer
 from .market import Market
@@ -136,9 +136,7 @@ async def _hindered(self:Twin, answer, fault, client):
     return StreamingResponse(parts(), answer.status, {'content-length': str(len(body))}, answer.content_type)
 
 @patch
-def _cut(self:Twin, client): # ends a TCP connection without a word
-    for o in list(self._server.server_state.connections):
-        if getattr(o, 'client', None) == client: o.transport.abort()
+def _cut(self:Twin, client): self._server.cut(client)
 
 # %% ../../nbs/04_twin/08_server.ipynb #8fff15a7
 @patch
@@ -160,29 +158,6 @@ async def disconnect(self:Twin,
 ):
     "End the WebSocket now."
     await self.stream.disconnect(code, reason)
-
-# %% ../../nbs/04_twin/08_server.ipynb #b0af0d31
-class _Server(uvicorn.Server):
-    renewed = 1. # s after which the answers' date is renewed
-
-    def __init__(self, app):
-        super().__init__(uvicorn.Config(app, log_config=None, log_level='critical', access_log=False, lifespan='off', ws='websockets-sansio',
-            ws_per_message_deflate=False, ws_ping_interval=None, timeout_graceful_shutdown=2, server_header=False))
-        self.ready, self.ending = asyncio.Event(), asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self): yield
-
-    async def startup(self, sockets=None):
-        await super().startup(sockets=sockets)
-        self.ready.set()
-
-    async def main_loop(self): # uvicorn's own looks ten times a second whether it shall end: a third of what the producer costs at rest
-        while not await self.on_tick(0): await _within(self.renewed, self.ending) # a tick renews the date of the answers
-
-    def end(self):
-        self.should_exit = True
-        self.ending.set()
 
 # %% ../../nbs/04_twin/08_server.ipynb #7f90453b
 def _told(handler):
@@ -217,7 +192,7 @@ async def _run(self:Twin):
 async def __aenter__(self:Twin):
     sock = _listen(self.host, self.port)
     self.port = sock.getsockname()[1]
-    self._server = _Server(Starlette(routes=[Route('/api/v1/{path:path}', _told(self._call)), WebSocketRoute('/', _told(self._socket))]))
+    self._server = inner_server(Starlette(routes=[Route('/api/v1/{path:path}', _told(self._call)), WebSocketRoute('/', _told(self._socket))]))
     self._tasks = [asyncio.ensure_future(o) for o in (self._run(), self.stream.ping())]
     self._serving = asyncio.ensure_future(self._server.serve(sockets=[sock]))
     ready = asyncio.ensure_future(self._server.ready.wait())
