@@ -24,9 +24,12 @@ from ..local.stack import embedded_stack
 from ..local.server import secret
 from ..store import writer
 from ..store.coverage import Market, decided_until, put_minutes, refresh
-from ..store.migrations import connect, ensure_partitions, migrate, transaction
+from ..store.connection import connect, transaction
+from ..store.migrations import migrate
+from ..store.partitions import ensure_partitions
 from ..store.series import write_hours
-from ..store.writer import MONEY, TICKS, Source
+from ..store.ledger import Source, advance, next_offset
+from ..store.writer import MONEY, TICKS
 from ..stream.windows import partial_bars
 
 # %% auto #0
@@ -131,8 +134,8 @@ def put_books(conn, history:History):
         cur.execute('UPDATE dead_letters SET copied_at = clock_timestamp() WHERE id <= %s', (n - 20,))
         for p in range(3):
             source, stored, refused = Source('reads', _ID, TOPIC, p), len(range(p, history.ticks, 3)), len(range(p, n, 3))
-            writer.next_offset(cur, source, 0)
-            writer.advance(cur, source, 0, stored + refused, stored, 0, refused)
+            next_offset(cur, source, 0)
+            advance(cur, source, 0, stored + refused, stored, 0, refused)
         cur.execute(_BATCHES)
 
 # %% ../../nbs/14_bench/14_history.ipynb #11bdb5f3

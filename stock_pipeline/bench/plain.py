@@ -13,7 +13,9 @@ import orjson
 import pyarrow as pa
 
 from .rows import moment
-from ..store.migrations import connect, ensure_partitions, migrate, transaction
+from ..store.connection import connect, transaction
+from ..store.migrations import migrate
+from ..store.partitions import ensure_partitions
 from ..store.writer import BAR_COLUMNS, TICKS, merge_bars, refresh_averages, upsert_latest
 
 # %% auto #0

@@ -26,7 +26,7 @@ from ..local.process import ProcessRef, end_process, family
 from ..local.stack import ROLE_SETTINGS, Stack, guarded, home_lock
 from ..local.server import ServiceSpec, free_port, last_line, spawn, wait_until
 from ..run.status import memory_mb
-from ..store.migrations import connect
+from ..store.connection import connect
 
 # %% auto #0
 __all__ = ['Site', 'loader', 'Contestant', 'Running', 'cpu_seconds', 'running']

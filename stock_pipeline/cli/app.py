@@ -122,7 +122,9 @@ def reset(home:Home=None, yes:Annotated[bool, typer.Option('--yes', '-y', help='
 @app.command()
 def retention(home:Home=None, days:Annotated[Optional[int], typer.Option(min=1, help='Days kept; default RETENTION_DAYS.')]=None):
     "Drop the days of ticks that are older than the retention; bars stay, sealed."
-    from stock_pipeline.store.migrations import connect, migrate, newest_tick, retain
+    from stock_pipeline.store.connection import connect
+    from stock_pipeline.store.migrations import migrate
+    from stock_pipeline.store.partitions import newest_tick, retain
     from stock_pipeline.run.services import kept_settings
     settings = asked(home)
     settings = kept_settings(settings.stock_pipeline_home) or settings # in a container there is no `up` that kept any

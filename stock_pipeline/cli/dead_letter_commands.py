@@ -40,7 +40,7 @@ def list_letters(reason:Reason=None, stage:Stage=None, since:Since=None, home:Ho
     from stock_pipeline.cli.dead_letter_tables import database, home_settings, letters_table, tally_table
     from stock_pipeline.serve.foreign_bytes import letter_facts, tally_facts
     from stock_pipeline.store.dead_letters import find_letters, tally_letters
-    from stock_pipeline.store.migrations import transaction
+    from stock_pipeline.store.connection import transaction
     wanted = _wanted(reason, stage, since)
     with database(home_settings(home)) as conn, transaction(conn) as cur: tallies, letters = tally_letters(cur, wanted), find_letters(cur, wanted, limit)
     if as_json: return typer.echo(json.dumps(dict(total=sum(t.count for t in tallies), reasons=[tally_facts(t) for t in tallies], letters=[letter_facts(o, whole=False) for o in letters]), indent=1))
@@ -56,7 +56,7 @@ def show(id:Annotated[int, typer.Argument(help='From the list.')], home:Home=Non
     from stock_pipeline.cli.dead_letter_tables import database, home_settings, show_letter
     from stock_pipeline.serve.foreign_bytes import letter_facts
     from stock_pipeline.store.dead_letters import find_letters
-    from stock_pipeline.store.migrations import transaction
+    from stock_pipeline.store.connection import transaction
     with database(home_settings(home)) as conn, transaction(conn) as cur: found = find_letters(cur, _wanted(None, None, None, [id]))
     if not found: raise ConfigError(f'No dead letter {id}', 'See them with: stock-pipeline dead-letters list')
     if as_json: return typer.echo(json.dumps(letter_facts(found[0]), indent=1))

@@ -20,7 +20,7 @@ from ..core.errors import StoreError
 from ..serve.foreign_bytes import hex_lines, printable
 from ..serve.views import ago
 from ..store.dead_letters import Letter, Tally
-from ..store.migrations import connect
+from ..store.connection import connect
 
 # %% auto #0
 __all__ = ['place_of', 'tally_table', 'letters_table', 'show_letter', 'home_settings', 'database', 'replay_table']

@@ -11,8 +11,9 @@ from ..core.config import Settings
 from ..core.errors import BrokerError, RecordError, StoreError
 from ..ingest.feed_minutes import MINUTE, decode_minute, feed_topic, on_tape
 from ..store.coverage import Market, decided_until, put_minutes, refresh
-from ..store.migrations import transaction
-from ..store.writer import check_owner, open_session
+from ..store.connection import transaction
+from ..store.connection import open_session
+from ..store.ownership import check_owner
 from .sink import SinkConfig
 from ..stream.source import read_ledger, topic_identity
 

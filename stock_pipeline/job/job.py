@@ -11,11 +11,11 @@ from pathlib import Path
 from ..core.config import Settings
 from ..core.errors import PipelineError, StoreError
 from ..core.private_parts import jvm_clock, last_progress
-from ..store import writer
 from ..store.cache import LatestCache
 from ..store.dead_letters import DeadLetterCopier
-from ..store.migrations import connect, migrate, transaction
-from ..store.ownership import Ownership, session_name
+from ..store.connection import connect, transaction
+from ..store.migrations import migrate
+from ..store.ownership import Fenced, Ownership, session_name
 from ..store.series import write_hours
 from .coverage_keeper import coverage_keeper
 from ..stream.session import ClockWatch, make_session, task_limit, warm_up
@@ -152,7 +152,7 @@ def watch(self:StreamJob, stop:threading.Event):
                 log.warning('%s; the checkpoint is set aside', _cause(e))
                 shutil.rmtree(self.checkpoint, ignore_errors=True)
                 self.start(); continue
-            if 'Fenced' in str(e): raise writer.Fenced(_cause(e)) from None
+            if 'Fenced' in str(e): raise Fenced(_cause(e)) from None
             raise StoreError(f'The stream query ended: {_cause(e)}', 'It starts again from the ledger; `stock-pipeline logs stream` shows more') from e
         if ended and not stop.is_set(): raise StoreError('The stream query ended without being asked to', '`stock-pipeline logs stream` shows more')
         self.beat('running' if self._last_batch() or 'Waiting' in self.query.status['message'] else 'starting')
@@ -173,7 +173,7 @@ def tend(self:StreamJob,
         told = ''
         while not self.ended.wait(every):
             try: step(); told = ''
-            except writer.Fenced as e: self.fenced = e; break
+            except Fenced as e: self.fenced = e; break
             except Exception as e:
                 why = (str(e).strip().splitlines() or [type(e).__name__])[0]
                 if why != told: log.warning('%s: %s; trying again', name, why); told = why

@@ -22,8 +22,11 @@ from ..core.private_parts import batch_id
 from ..core.records import AHEAD_MS, FIRST_MS, LAST_MS, MOST_BYTES
 from ..store import writer
 from ..store.cache import LatestCache
-from ..store.migrations import ensure_partitions, transaction
-from ..store.writer import Source, TICKS
+from ..store.connection import PASSING, open_session, transaction
+from ..store.ledger import OffsetGap, Source, advance, next_offset
+from ..store.ownership import Fenced, check_owner
+from ..store.partitions import ensure_partitions, sealed_ms
+from ..store.writer import TICKS
 from ..stream.parse import BadRecord, parse_records
 from ..stream.windows import partial_bars
 
@@ -80,8 +83,7 @@ class Outcome:
 
 def _too_old(cur, ticks):
     "Split ticks into those that may be stored and those whose bars are sealed."
-    cur.execute("SELECT CASE WHEN sealed_before = '-infinity' THEN 0 ELSE extract(epoch FROM sealed_before)*1000 END::bigint FROM retention")
-    fresh = pc.greater_equal(ticks['event_time'], cur.fetchone()[0])
+    fresh = pc.greater_equal(ticks['event_time'], sealed_ms(cur))
     old = ticks['row'].filter(pc.invert(fresh)).to_pylist()
     return (ticks.filter(fresh) if old else ticks), [BadRecord(r, 'too_old', 'retention has dropped the ticks of that day; its bars are sealed', 'store') for r in old]
 
@@ -104,11 +106,11 @@ class _Spot:
 # %% ../../nbs/08_job/01_sink.ipynb #040e1170
 def _apply(cur, config, records, ticks, bad):
     "The statements of one transaction; returns the outcome, which rows were new, and the rows of `latest` that changed."
-    writer.check_owner(cur, config.epoch)
+    check_owner(cur, config.epoch)
     spot = _Spot.of(records)
     ends = spot.ends()
     sources = {p: Source(config.cluster_id, config.topic_id, config.topic, p) for p in ends}
-    due = {p: writer.next_offset(cur, sources[p], first) for p, (first, _) in ends.items()}
+    due = {p: next_offset(cur, sources[p], first) for p, (first, _) in ends.items()}
     fresh = spot.offset >= np.array([due.get(p, 0) for p in range(max(ends) + 1)])[spot.partition]
     outcome = Outcome(len(records), int((~fresh).sum()), 0, 0, 0, {p: after for p, (_, after) in ends.items()})
     if not fresh.any(): return outcome, fresh, []
@@ -127,18 +129,17 @@ def _apply(cur, config, records, ticks, bad):
     read, stored = spot.count(np.flatnonzero(fresh)), spot.count(new['row'].to_numpy())
     for p, n in read.items():
         counts = dict(stored=stored.get(p, 0), dead_letter=kept.get(p, 0), duplicate=n - stored.get(p, 0) - kept.get(p, 0))
-        writer.advance(cur, sources[p], due[p], ends[p][1], **counts)
+        advance(cur, sources[p], due[p], ends[p][1], **counts)
     return replace(outcome, stored=len(new), dead_letter=sum(kept.values()), duplicate=int(fresh.sum()) - len(new) - sum(kept.values())), fresh, changed
 
 # %% ../../nbs/08_job/01_sink.ipynb #a52d7071
-_PASSING = psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError, psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure
 _open = {} # a worker process lives through many batches: one connection and one cache client each
 
 def worker_connection(config:SinkConfig):
     "The worker's connection, opened when first needed or when the last one broke."
     key = tuple(sorted(config.dsn.items()))
     conn = _open.get(key)
-    if conn is None or conn.closed: conn = _open[key] = writer.open_session(config.dsn)
+    if conn is None or conn.closed: conn = _open[key] = open_session(config.dsn)
     return conn
 
 def worker_cache(config:SinkConfig) -> LatestCache:
@@ -152,10 +153,8 @@ def _once(config, records, ticks, bad):
     days = pc.unique(pc.divide(ticks['event_time'], 86_400_000)).to_pylist()
     made = _open.setdefault(('days', config.dsn['dbname'], config.dsn['port']), set())
     if wanted := {date.fromordinal(719163 + d) for d in days} - made: # once a day, not once a batch
-        with transaction(conn) as cur:
-            cur.execute('SELECT sealed_before FROM retention WHERE sealed_before > %s', ('-infinity',)) # days that are sealed are not made again
-            sealed = cur.fetchone()
-        ensure_partitions(conn, [d for d in wanted if not sealed or d >= sealed[0].date()])
+        with transaction(conn) as cur: sealed = datetime.fromtimestamp(sealed_ms(cur)/1000, timezone.utc).date()
+        ensure_partitions(conn, [d for d in wanted if d >= sealed]) # days that are sealed are not made again
         made |= wanted
     with transaction(conn) as cur: return _apply(cur, config, records, ticks, bad)
 
@@ -177,8 +176,8 @@ def store_records(
     ticks, bad = parsed or _parse(records, config)
     while True:
         try: outcome, fresh, changed = _once(config, records, ticks, bad); break
-        except (*_PASSING, psycopg2.errors.CheckViolation, StoreError) as e:
-            if isinstance(e, (writer.Fenced, writer.OffsetGap)) or time.monotonic() - start > config.patience: raise
+        except (*PASSING, psycopg2.errors.CheckViolation, StoreError) as e:
+            if isinstance(e, (Fenced, OffsetGap)) or time.monotonic() - start > config.patience: raise
             log.warning('%s: %s; trying again', config.topic, str(e).strip().splitlines()[0])
             _let_go(config)
             time.sleep(pause); pause = min(pause*2, 2)

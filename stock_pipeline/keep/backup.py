@@ -22,7 +22,7 @@ from ..run.services import kept_settings
 from ..local.stack import Stack, home_lock
 from ..local.server import disk_errors
 from ..run.supervisor import read_state
-from ..store.migrations import DROPPING, connect
+from ..store.connection import AdvisoryLock, connect
 
 # %% auto #0
 __all__ = ['FORMAT', 'stored_tables', 'Measured', 'write_table', 'database_errors', 'snapshot', 'write_backup', 'opened',
@@ -81,7 +81,7 @@ def snapshot(
     with closing(connect(dsn)) as conn, database_errors('The backup is not complete'):
         conn.autocommit = True
         with conn.cursor() as cur:
-            cur.execute('SELECT pg_advisory_lock_shared(%s)', (DROPPING,)) # ends with the session
+            cur.execute('SELECT pg_advisory_lock_shared(%s)', (AdvisoryLock.DROPPING,)) # ends with the session
             names = _quoted(stored_tables(cur))
         conn.set_session(isolation_level='REPEATABLE READ', readonly=True, autocommit=False)
         with conn.cursor() as cur:

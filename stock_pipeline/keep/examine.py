@@ -10,10 +10,11 @@ from datetime import datetime, timedelta, timezone
 from itertools import groupby
 
 from ..core.errors import ConfigError, StoreError
-from ..store.migrations import connect, transaction
+from ..store.connection import connect, transaction
 from .hours import hour_differences
 from .newest import Difference, latest_differences, ledger_difference
-from .snapshot import Span, open_snapshot, read_frame, sealed_ms, tick_spans
+from .snapshot import Span, open_snapshot, read_frame, tick_spans
+from ..store.partitions import sealed_ms
 
 # %% auto #0
 __all__ = ['LEAD', 'Report', 'known_symbols', 'Survey', 'survey', 'summed', 'examine', 'touched']

@@ -10,10 +10,11 @@ from contextlib import closing
 from datetime import datetime, timezone
 from itertools import groupby, zip_longest
 
-from ..store.migrations import transaction
+from ..store.connection import transaction
 from ..store.reader import whole_hours
 from ..store.series import ALL_SERIES, hour_lines
-from ..store.writer import lock_symbols, open_session
+from ..store.connection import open_session
+from ..store.writer import lock_symbols
 from .newest import Difference
 
 # %% auto #0

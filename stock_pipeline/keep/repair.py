@@ -10,16 +10,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg2.extras import execute_values
 
 from ..core.conditions import sets_price
-from ..store.migrations import transaction
-from ..store.writer import BAR_COLUMNS, LATEST_COLUMNS, lock_symbols, open_session, refresh_averages
+from ..store.connection import CONTENDED, transaction
+from ..store.connection import open_session
+from ..store.writer import BAR_COLUMNS, LATEST_COLUMNS, lock_symbols, refresh_averages
 from .newest import latest_differences, newest_of
-from .snapshot import TABLES, Span, copied, sealed_ms
+from .snapshot import TABLES, Span, copied
+from ..store.partitions import sealed_ms
 from ..stream.windows import MINUTE, partial_bars
 
 # %% auto #0
@@ -129,7 +130,6 @@ class Mended(NamedTuple):
 
 # %% ../../nbs/09_keep/07_repair.ipynb #a40dd372
 _AT_ONCE = 120 # minutes
-_PASSING = psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure
 
 def _once(conn, symbol, wanted, latest):
     with transaction(conn) as cur:
@@ -146,7 +146,7 @@ def _once(conn, symbol, wanted, latest):
 def _patiently(conn, symbol, wanted, latest, attempts):
     for n in range(attempts):
         try: return _once(conn, symbol, wanted, latest)
-        except _PASSING as e:
+        except CONTENDED as e:
             if n == attempts - 1: raise
             log.info('%s: %s; trying again', symbol, str(e).strip().splitlines()[0])
             time.sleep(.1*2**n)

@@ -20,7 +20,7 @@ from ..feed.messages import read_frame, read_trades
 from ..ingest.ticks import trade_tick
 from stock_pipeline.store.dead_letters import (Letter, Wanted, find_letters, mark_replayed, reached, reason_at,
     stored_among)
-from ..store.migrations import transaction
+from ..store.connection import transaction
 from ..stream.parse import parse_strictly
 from ..stream.source import topic_identity
 

@@ -16,7 +16,8 @@ import typer
 from ..core.config import Settings
 from ..core.errors import StoreError
 from .backup import FORMAT, Measured, _quoted, database_errors, in_brief, opened, shown_progress, stored_tables
-from ..store.migrations import DROPPING, LOCK, apply_migrations, connect, grant, migration_files, sha_of, transaction
+from ..store.connection import AdvisoryLock, connect, transaction
+from ..store.migrations import apply_migrations, grant, migration_files, sha_of
 
 # %% auto #0
 __all__ = ['read_manifest', 'check_members', 'check_fits', 'restore_backup', 'run_restore']
@@ -115,7 +116,7 @@ def _count_on(cur):
 
 # %% ../../nbs/09_keep/11_restore.ipynb #f2e19cb9
 def _may_replace(cur, settings, replace):
-    cur.execute('SELECT pg_try_advisory_xact_lock(%s)', (LOCK + 2,)) # held by the job that writes
+    cur.execute('SELECT pg_try_advisory_xact_lock(%s)', (AdvisoryLock.WRITING,)) # held by the job that writes
     if not cur.fetchone()[0]: raise StoreError(f'A stream job writes to {settings.database}', 'Stop it first: `stock-pipeline down`, or stop its container')
     cur.execute("SELECT to_regclass('stream_ledger') IS NOT NULL")
     if not cur.fetchone()[0] or replace: return
@@ -136,7 +137,7 @@ def restore_backup(
     with database_errors('Nothing was restored'), closing(connect(settings.postgres_dsn())) as conn:
         with transaction(conn) as cur:
             cur.execute("SET LOCAL lock_timeout = '10s'")
-            for lock in (LOCK, DROPPING): cur.execute('SELECT pg_advisory_xact_lock(%s)', (lock,))
+            for lock in (AdvisoryLock.MIGRATING, AdvisoryLock.DROPPING): cur.execute('SELECT pg_advisory_xact_lock(%s)', (lock,))
             _may_replace(cur, settings, replace)
             epoch = _clear(cur)
             apply_migrations(cur, [f for f in files if f[0] in known])

@@ -17,22 +17,14 @@ import pyarrow.csv as pacsv
 
 from ..core.config import Settings
 from ..core.errors import StoreError
-from ..store.migrations import connect, transaction
+from ..store.connection import connect, transaction
 from ..store.writer import MONEY
 
 # %% auto #0
-__all__ = ['UTC', 'TABLES', 'sealed_ms', 'Snapshot', 'open_snapshot', 'Span', 'tick_spans', 'deal', 'copied', 'read_frame',
-           'oracle_session']
+__all__ = ['UTC', 'TABLES', 'Snapshot', 'open_snapshot', 'Span', 'tick_spans', 'deal', 'copied', 'read_frame', 'oracle_session']
 
 # %% ../../nbs/09_keep/01_snapshot.ipynb #852bea21
 _READ = dict(isolation_level='REPEATABLE READ', readonly=True)
-_SEALED = "SELECT CASE WHEN sealed_before = '-infinity' THEN 0 ELSE extract(epoch FROM sealed_before)*1000 END::bigint FROM retention"
-
-def sealed_ms(cur) -> int: # epoch ms; 0: nothing was ever dropped
-    "The moment before which retention has dropped the ticks."
-    cur.execute(_SEALED)
-    return cur.fetchone()[0]
-
 @dataclass(frozen=True)
 class Snapshot:
     "A moment in the history of a database; it is pickled to the workers, so it holds plain values."

@@ -133,7 +133,7 @@ def _effective(home):
 
 def last_day(settings:Settings) -> date: # in New York
     "The day of the newest tick; today when there is none."
-    from stock_pipeline.store.migrations import connect, transaction
+    from stock_pipeline.store.connection import connect, transaction
     conn = connect(settings.postgres_dsn(role='reader'))
     try:
         with transaction(conn) as cur:

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 
 from .judge import Judge, Verdict
 from .mutations import Message
-from ..store.migrations import transaction
+from ..store.connection import transaction
 from ..job.sink import SinkConfig, partition_writer
 
 # %% auto #0

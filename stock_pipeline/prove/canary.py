@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 from ..local.postgres import folder_elsewhere
-from ..store.migrations import connect, transaction
+from ..store.connection import connect, transaction
 
 # %% auto #0
 __all__ = ['SHORTEST', 'BY_DESIGN', 'CHUNK', 'spellings', 'found_in', 'Found', 'find_in_files', 'find_in_database',

@@ -18,10 +18,11 @@ from .judge import Judge
 from .mutations import Mutator
 from .odd_frames import Account, odd_feed
 from ..local.stack import embedded_stack
-from ..store import writer
-from ..store.migrations import connect, migrate, transaction
+from ..store.connection import connect, transaction
+from ..store.migrations import migrate
 from .books import Ledger, Topic
 from ..job.sink import SinkConfig
+from ..store.ownership import take_ownership
 
 # %% auto #0
 __all__ = ['FuzzReport', 'fuzz', 'report_table', 'way_in_table', 'fuzz_command']
@@ -47,7 +48,7 @@ def _prepare(settings, rng): # connection, sink, sealed before (ms)
     conn = connect(settings.postgres_dsn())
     migrate(conn)
     with transaction(conn) as cur:
-        epoch = writer.take_ownership(cur, 'fuzz')
+        epoch = take_ownership(cur, 'fuzz')
         cur.execute("UPDATE retention SET sealed_before = '2026-01-02 00:00+00'")
     config = SinkConfig(settings.postgres_dsn(), 'in memory', f'fuzz-{rng.randrange(10**12)}', settings.topic, settings.feed, epoch, settings.redis_url.get_secret_value(), settings.redis_prefix)
     return conn, config, 1_767_312_000_000

@@ -99,7 +99,7 @@ def _producer(settings):
 
 # %% ../../nbs/12_run/06_doctor.ipynb #da82a20f
 def _broker(settings):
-    from stock_pipeline.serve.measures import BrokerProbe, lag_of, read_ends
+    from stock_pipeline.store.lag import BrokerProbe, lag_of, read_ends
     from stock_pipeline.store import progress # adds offsets to Reader
     from stock_pipeline.store.reader import Reader
     probe, reader = BrokerProbe(settings.kafka_bootstrap_servers, settings.topic), Reader(settings.postgres_dsn(role='reader'))

@@ -147,7 +147,7 @@ def replay_stored(
     reader:Reader,
 ) -> bool:
     "Whether the producer has sent its last tick and the job has read the topic to its end."
-    from stock_pipeline.serve.measures import BrokerProbe, lag_of, read_ends
+    from stock_pipeline.store.lag import BrokerProbe, lag_of, read_ends
     beat = fresh_beat(settings.stock_pipeline_home/'run'/'producer.json')
     if not beat or not beat.get('replay_done') or not beat.get('ticks_sent'): return False
     with closing(BrokerProbe(settings.kafka_bootstrap_servers, settings.topic)) as probe:

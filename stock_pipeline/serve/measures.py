@@ -5,19 +5,19 @@
 # %% ../../nbs/11_serve/03_measures.ipynb #277a1076
 from __future__ import annotations
 
-import base64, contextlib, json, logging, threading, time, uuid
+import json, logging, threading, time
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from ..core.errors import BrokerError, StoreError
 from .views import ago, number
+from ..store.lag import Ends, lag_of
 from ..store.progress import Batch, Offset, Totals
 
 # %% auto #0
-__all__ = ['logger', 'AWAY', 'Measure', 'Heartbeat', 'read_heartbeat', 'feed_measure', 'Ends', 'plain_id', 'lag_of',
-           'broker_measure', 'batch_measure', 'database_measure', 'cache_measure', 'ping_ms', 'BrokerProbe',
-           'read_ends', 'Reading', 'Background']
+__all__ = ['logger', 'AWAY', 'Measure', 'Heartbeat', 'read_heartbeat', 'feed_measure', 'broker_measure', 'batch_measure',
+           'database_measure', 'cache_measure', 'ping_ms', 'Reading', 'Background']
 
 # %% ../../nbs/11_serve/03_measures.ipynb #64ef666c
 logger = logging.getLogger(__name__)
@@ -67,29 +67,6 @@ def feed_measure(
     else: state = 'good'
     if facts.get('errors') and state in ('down', 'slow'): detail += f" · last error: {str(facts['errors'])[:120]}" # while all is well it is history
     return Measure('Feed', state, tick, detail, 'producer heartbeat, table latest', beat.age_s if beat else 0)
-
-# %% ../../nbs/11_serve/03_measures.ipynb #a7aed7b0
-class Ends(NamedTuple):
-    "How far a topic reaches."
-    topic_id: str # of the topic as it is now, hexadecimal
-    spans: dict # partition → (first offset, next offset to be written)
-
-def plain_id(
-    topic_id # UUID, its text, or the base64 that Kafka's tools print
-) -> str: # 32 hexadecimal digits
-    "A topic's id in one spelling."
-    try: return uuid.UUID(str(topic_id)).hex
-    except ValueError: pass
-    try: return base64.urlsafe_b64decode(str(topic_id) + '==').hex()
-    except ValueError: return str(topic_id)
-
-def lag_of(
-    ends:Ends,
-    offsets:list[Offset]
-) -> int: # records
-    "Records on the topic that the job has not yet committed."
-    read = {o.partition: o.next_offset for o in offsets if plain_id(o.topic_id) == ends.topic_id}
-    return sum(max(0, end - read.get(p, first)) for p, (first, end) in ends.spans.items())
 
 # %% ../../nbs/11_serve/03_measures.ipynb #552ff8a6
 def broker_measure(
@@ -157,51 +134,6 @@ def ping_ms(
     try: cache.client.ping()
     except RedisError: return None
     return (time.perf_counter() - start)*1000
-
-# %% ../../nbs/11_serve/03_measures.ipynb #884f1166
-class BrokerProbe:
-    "First and next offsets of a topic, by an admin client that is kept between calls."
-    def __init__(self,
-        servers:str, # bootstrap servers, host:port with commas between
-        topic:str,
-        client=None, # makes an admin client; default: kafka-python's
-        timeout_ms:int=3000
-    ): self.servers, self.topic, self._make, self.timeout_ms, self._client = servers, topic, client, timeout_ms, None
-
-    def _connect(self):
-        if self._make: return self._make()
-        ms = self.timeout_ms
-        from stock_pipeline.ingest.topic import admin_client
-        return admin_client(self.servers, ms/1000, client_id='stock-pipeline-page', request_timeout_ms=ms)
-
-    def close(self):
-        "Give the connection back."
-        client, self._client = self._client, None
-        if client is not None: client.close()
-
-# %% ../../nbs/11_serve/03_measures.ipynb #362e4a21
-def _spans(client, topic, partitions): # {partition: (first, next)}
-    from kafka.admin import OffsetSpec
-    from kafka.structs import TopicPartition
-    ask = lambda spec: client.list_partition_offsets({TopicPartition(topic, p): spec for p in partitions})
-    first, end = ask(OffsetSpec.EARLIEST), ask(OffsetSpec.LATEST)
-    return {tp.partition: (first[tp].offset, end[tp].offset) for tp in end}
-
-def read_ends(
-    probe:BrokerProbe
-) -> Ends: # raises BrokerError
-    "Ask the broker now."
-    from kafka.errors import KafkaError
-    try:
-        if probe._client is None: probe._client = probe._connect()
-        found = [t for t in probe._client.describe_topics([probe.topic]) if not t.get('error_code')]
-        if not found: raise BrokerError(f'Topic {probe.topic} does not exist yet', 'The producer makes it when it starts')
-        partitions = [p.get('partition_index', p.get('partition')) for p in found[0]['partitions']]
-        return Ends(plain_id(found[0]['topic_id']), _spans(probe._client, probe.topic, partitions))
-    except (KafkaError, OSError) as e:
-        with contextlib.suppress(Exception): probe.close()
-        logger.info('no offsets from Kafka: %s', type(e).__name__)
-        raise BrokerError(f'Kafka at {probe.servers} does not answer', '`stock-pipeline status` shows what is wrong') from None
 
 # %% ../../nbs/11_serve/03_measures.ipynb #0adab0fa
 class Reading(NamedTuple):

@@ -13,8 +13,9 @@ import streamlit as st
 from ..core.config import Settings
 from ..core.disk import Disk, read_disk
 from ..core.errors import StoreError
-from .measures import (Background, BrokerProbe, Measure, batch_measure, broker_measure, cache_measure, database_measure,
-    feed_measure, lag_of, ping_ms, read_ends, read_heartbeat)
+from .measures import (
+    Background, Measure, batch_measure, broker_measure, cache_measure, database_measure, feed_measure, ping_ms, read_heartbeat)
+from ..store.lag import BrokerProbe, lag_of, read_ends
 from .views import Quoted, ago, feed_clock, market_session, newest_of
 from ..store import progress, series # their queries become methods of Reader
 from ..store.cache import LatestCache
