@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ..core.config import Settings
 from ..core.sessions import new_york_ms, trading_day
-from ..ingest.feed_minutes import FeedMinute
+from ..core.minutes import FeedMinute
 from .load import Plan, columns
 from ..local.stack import embedded_stack
 from ..local.server import secret
@@ -29,7 +29,7 @@ from ..store.migrations import migrate
 from ..store.partitions import ensure_partitions
 from ..store.series import write_hours
 from ..store.ledger import Source, advance, next_offset
-from ..store.writer import MONEY, TICKS
+from ..core.columns import MONEY, TICKS
 from ..stream.windows import partial_bars
 
 # %% auto #0

@@ -16,7 +16,8 @@ from .rows import moment
 from ..store.connection import connect, transaction
 from ..store.migrations import migrate
 from ..store.partitions import ensure_partitions
-from ..store.writer import BAR_COLUMNS, TICKS, merge_bars, refresh_averages, upsert_latest
+from ..core.columns import TICKS
+from ..store.writer import BAR_COLUMNS, merge_bars, refresh_averages, upsert_latest
 
 # %% auto #0
 __all__ = ['BLOCK', 'parse', 'bars_of', 'store', 'main']

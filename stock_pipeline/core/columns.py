@@ -21,6 +21,7 @@ RECORDS = pa.schema([('key', pa.binary()), ('value', pa.binary()), ('partition',
 _TEXT, _WHOLE = pa.string(), pa.int64()
 
 TICKS = pa.schema([
-    ('symbol', _TEXT), ('event_time', _WHOLE), ('event_id', _TEXT), ('sequence', _WHOLE), ('source', _TEXT), ('feed', _TEXT),
+    ('symbol', _TEXT), ('event_time', _WHOLE), ('event_id', _TEXT), ('sequence', _WHOLE), ('source', _TEXT),
+    ('feed', _TEXT),
     ('price', MONEY), ('volume', MONEY), ('open', MONEY), ('high', MONEY), ('low', MONEY), ('previous_close', MONEY),
     ('change', MONEY), ('percent_change', MONEY), ('conditions', _TEXT), ('received_at', _WHOLE)])

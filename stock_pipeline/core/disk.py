@@ -31,7 +31,7 @@ def fills_by(
 ) -> float|None: # bytes a second that disappear; None: too short a time to say
     "The trend of the free room, turned around: positive when it shrinks."
     if len(samples) < 3 or samples[-1].at - samples[0].at < 120: return None
-    at, free = zip(*samples)
+    at, free = zip(*samples, strict=True)
     return -linear_regression(at, free).slope
 
 LONGEST = 30*86_400 # s; what lasts longer is not worth saying
@@ -170,5 +170,6 @@ def disk_errors(
     try: yield
     except OSError as e:
         is_full = e.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = 'Make room on the disk' if is_full else 'Check who owns the folder, or set STOCK_PIPELINE_HOME to another'
+        elsewhere = 'Check who owns the folder, or set STOCK_PIPELINE_HOME to another'
+        remedy = 'Make room on the disk' if is_full else elsewhere
         raise StackError(f'{what}: {e.filename or folder}: {e.strerror}', remedy) from None

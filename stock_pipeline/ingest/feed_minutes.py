@@ -5,50 +5,13 @@
 # %% ../../nbs/05_ingest/07_feed_minutes.ipynb #487a256f
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from typing import NamedTuple
 
-from ..core.config import SYMBOL, Settings
-from ..core.errors import RecordError
-from ..core.records import CHECKS, parse_json
+from ..core.config import Settings
+from ..core.minutes import MINUTE_MS, FeedMinute, encode_minute
 
 # %% auto #0
-__all__ = ['MINUTE', 'FeedMinute', 'encode_minute', 'decode_minute', 'FeedMinutes', 'on_tape', 'feed_topic']
-
-# %% ../../nbs/05_ingest/07_feed_minutes.ipynb #ebda3659
-MINUTE = 60_000 # ms
-
-class FeedMinute(NamedTuple):
-    "What the producer says of one minute."
-    feed: str # 'finnhub', 'simulated' or 'replay'
-    minute: int # its start, epoch ms, UTC
-    up: bool # the feed was heard through the whole of it
-    carried: tuple[str, ...] # symbols, sorted
-    refused: tuple[str, ...] = ()
-
-def encode_minute(m:FeedMinute) -> bytes: # UTF-8 JSON
-    "The bytes that go on the topic."
-    return json.dumps({'schema_version': 1, **m._asdict()}, separators=(',', ':')).encode()
-
-# %% ../../nbs/05_ingest/07_feed_minutes.ipynb #edffb7c0
-def _symbols(doc, name):
-    found = doc.get(name)
-    if not isinstance(found, list) or not all(isinstance(o, str) and SYMBOL.fullmatch(o) for o in found): raise RecordError(f'{name}_not_allowed', repr(found)[:80])
-    return tuple(sorted(set(found)))
-
-def decode_minute(
-    value:bytes # the record as it lay on the topic
-) -> FeedMinute: # raises `RecordError`
-    "The minute in a record's bytes, checked."
-    doc = parse_json(value)
-    if doc.get('schema_version') != 1: raise RecordError('schema_version_unknown', repr(doc.get('schema_version'))[:80])
-    if not isinstance(doc.get('up'), bool): raise RecordError('up_not_allowed', repr(doc.get('up'))[:80])
-    minute = CHECKS['event_time'](doc.get('minute'))
-    if minute % MINUTE: raise RecordError('minute_not_whole', str(minute))
-    carried, refused = _symbols(doc, 'carried'), _symbols(doc, 'refused')
-    if both := set(carried) & set(refused): raise RecordError('refused_and_carried', ', '.join(sorted(both))[:80])
-    return FeedMinute(CHECKS['feed'](doc.get('feed')), minute, doc['up'], carried, refused)
+__all__ = ['FeedMinutes', 'on_tape', 'feed_topic']
 
 # %% ../../nbs/05_ingest/07_feed_minutes.ipynb #051c8bc2
 class FeedMinutes:
@@ -83,13 +46,13 @@ def observe(self:FeedMinutes,
 ) -> list[bytes]: # records of minutes that have ended and are sure
     "Look at the feed once; to be called about once a second."
     carried, asked, ended = set(carried) - set(refused), set(carried) | set(refused), []
-    if self._told is not None and now_ms < self._told - 3*MINUTE: self._told = None # the clock ran ahead, and minutes that had not come were told
+    if self._told is not None and now_ms < self._told - 3*MINUTE_MS: self._told = None # the clock ran ahead, and minutes that had not come were told
     broken = self._at is not None and self._is_broken(now_ms, link)
     if self._at is not None: ended = [self._minute(m, up and not broken, carried, asked) for m in self._ended(now_ms, broken)]
     out = self._sure(ended, up and not broken, now_ms if sure_ms is None else sure_ms)
     if broken: self._since = None
     self._since = (now_ms if self._since is None else self._since) if up else None
-    same = self._at is not None and self._at//MINUTE == now_ms//MINUTE
+    same = self._at is not None and self._at//MINUTE_MS == now_ms//MINUTE_MS
     self._carried = self._carried & carried if same else carried
     self._asked = self._asked | asked if same else asked
     self._at, self._link = now_ms, link
@@ -98,13 +61,13 @@ def observe(self:FeedMinutes,
 # %% ../../nbs/05_ingest/07_feed_minutes.ipynb #089fef67
 @patch
 def _ended(self:FeedMinutes, now_ms, broken): # minutes not told before; of a time nobody looked at only its first
-    first, last = self._at//MINUTE*MINUTE, now_ms//MINUTE*MINUTE - MINUTE
+    first, last = self._at//MINUTE_MS*MINUTE_MS, now_ms//MINUTE_MS*MINUTE_MS - MINUTE_MS
     if broken: last = min(last, first)
-    return [m for m in range(first, last + 1, MINUTE) if self._told is None or m > self._told]
+    return [m for m in range(first, last + 1, MINUTE_MS) if self._told is None or m > self._told]
 
 @patch
 def _minute(self:FeedMinutes, m, unbroken, carried, asked):
-    seen = m == self._at//MINUTE*MINUTE # else nobody looked in it: a tape went by
+    seen = m == self._at//MINUTE_MS*MINUTE_MS # else nobody looked in it: a tape went by
     has = self._carried if seen else self._carried & carried
     wanted = self._asked if seen else self._asked | asked
     self._told = m
@@ -112,8 +75,8 @@ def _minute(self:FeedMinutes, m, unbroken, carried, asked):
 
 @patch
 def _sure(self:FeedMinutes, ended, unbroken, sure_ms): # records; what may yet turn out to be mute is held
-    known = [m._replace(up=False) for m in self._held] + ended if not unbroken else [m for m in self._held + ended if not m.up or m.minute + MINUTE <= sure_ms]
-    self._held = [m for m in self._held + ended if m.up and m.minute + MINUTE > sure_ms] if unbroken else []
+    known = [m._replace(up=False) for m in self._held] + ended if not unbroken else [m for m in self._held + ended if not m.up or m.minute + MINUTE_MS <= sure_ms]
+    self._held = [m for m in self._held + ended if m.up and m.minute + MINUTE_MS > sure_ms] if unbroken else []
     return [encode_minute(m) for m in known]
 
 # %% ../../nbs/05_ingest/07_feed_minutes.ipynb #8a1d7abe

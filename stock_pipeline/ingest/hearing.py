@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .feed_minutes import MINUTE, FeedMinutes
+from ..core.minutes import MINUTE_MS
+from .feed_minutes import FeedMinutes
 
 # %% auto #0
 __all__ = ['Heard', 'heard', 'Hearing']
@@ -64,7 +65,7 @@ def look(self:Hearing,
     "Look at the feed once."
     if self.tape:
         if newest_ms is None: return []
-        now_ms = (newest_ms//MINUTE + 1)*MINUTE if ended else newest_ms
+        now_ms = (newest_ms//MINUTE_MS + 1)*MINUTE_MS if ended else newest_ms
     o, refused = heard(self.stream, self.watch, self.poller if self.polls else None), self.refused
     return self.minutes.observe(o.up, set(self.symbols) - refused, refused, now_ms, o.link, None if self.tape else o.sure_ms)
 

@@ -9,7 +9,8 @@ import contextlib, logging, time
 
 from ..core.config import Settings
 from ..core.errors import BrokerError, RecordError, StoreError
-from ..ingest.feed_minutes import MINUTE, decode_minute, feed_topic, on_tape
+from ..core.minutes import MINUTE_MS, decode_minute
+from ..ingest.feed_minutes import feed_topic, on_tape
 from ..store.coverage import Market, decided_until, put_minutes, refresh
 from ..store.connection import transaction
 from ..store.connection import open_session
@@ -157,10 +158,10 @@ def store_minutes(cur,
 def _reach(self:CoverageKeeper, cur): # how far minutes may be decided, epoch ms
     c = self.config
     if self._seen is None:
-        at = (self._clock() - self.grace_ms)//MINUTE*MINUTE
+        at = (self._clock() - self.grace_ms)//MINUTE_MS*MINUTE_MS
         if self.market.tape: # its clock is what was said last
             cur.execute('SELECT extract(epoch FROM max(minute))::bigint*1000 FROM feed_minutes')
-            at = (cur.fetchone()[0] or -MINUTE) + MINUTE
+            at = (cur.fetchone()[0] or -MINUTE_MS) + MINUTE_MS
         self._seen = at, self.log.ends()
     stored = read_ledger(cur, c.cluster_id, c.topic_id)
     if all(stored.get(p, 0) >= end for p, end in self._seen[1].items()): self._until, self._seen = self._seen[0], None

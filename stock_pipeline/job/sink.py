@@ -26,7 +26,7 @@ from ..store.connection import PASSING, open_session, transaction
 from ..store.ledger import OffsetGap, Source, advance, next_offset
 from ..store.ownership import Fenced, check_owner
 from ..store.partitions import ensure_partitions, sealed_ms
-from ..store.writer import TICKS
+from ..core.columns import TICKS
 from ..stream.parse import BadRecord, parse_records
 from ..stream.windows import partial_bars
 

@@ -21,7 +21,8 @@ from ..store.writer import BAR_COLUMNS, LATEST_COLUMNS, lock_symbols, refresh_av
 from .newest import latest_differences, newest_of
 from .snapshot import TABLES, Span, copied
 from ..store.partitions import sealed_ms
-from ..stream.windows import MINUTE, partial_bars
+from ..core.minutes import MINUTE_MS
+from ..stream.windows import partial_bars
 
 # %% auto #0
 __all__ = ['log', 'at', 'minute_spans', 'bars_from_ticks', 'replace_bars', 'replace_latest', 'has_ticks', 'Mended',
@@ -42,8 +43,8 @@ def minute_spans(
     "The stretches of time that the minutes cover."
     runs = []
     for m in sorted(set(minutes)):
-        if runs and m == runs[-1][1]: runs[-1][1] = m + MINUTE
-        else: runs.append([m, m + MINUTE])
+        if runs and m == runs[-1][1]: runs[-1][1] = m + MINUTE_MS
+        else: runs.append([m, m + MINUTE_MS])
     return [Span(symbol, at(a), at(b)) for a, b in runs]
 
 def bars_from_ticks(cur,

@@ -18,7 +18,7 @@ import pyarrow.csv as pacsv
 from ..core.config import Settings
 from ..core.errors import StoreError
 from ..store.connection import connect, transaction
-from ..store.writer import MONEY
+from ..core.columns import MONEY
 
 # %% auto #0
 __all__ = ['UTC', 'TABLES', 'Snapshot', 'open_snapshot', 'Span', 'tick_spans', 'deal', 'copied', 'read_frame', 'oracle_session']

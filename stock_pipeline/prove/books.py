@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from fastcore.basics import patch
 
+from ..core.columns import RECORDS
 from .judge import Judge, Verdict
 from .mutations import Message
 from ..store.connection import transaction
 from ..job.sink import SinkConfig, partition_writer
 
 # %% auto #0
-__all__ = ['RECORDS', 'SIZES', 'TOO_OLD', 'Topic', 'Ledger', 'fingerprint']
+__all__ = ['SIZES', 'TOO_OLD', 'Topic', 'Ledger', 'fingerprint']
 
 # %% ../../nbs/13_prove/04_books.ipynb #52221549
-RECORDS = pa.schema([('key', pa.binary()), ('value', pa.binary()), ('partition', pa.int32()), ('offset', pa.int64()), ('timestamp', pa.int64())])
 SIZES = 1, 2, 64, 65, 700, 5_000, 20_000 # records in a block
 
 class Topic:

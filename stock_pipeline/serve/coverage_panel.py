@@ -16,7 +16,8 @@ from ..core.errors import StoreError
 from ..core.sessions import holiday_name, new_york_date, new_york_ms, trading_day
 from .page import Page, REFRESH_S, cannot_read, explain, look
 from .views import ago, new_york, number
-from ..store.coverage import HOUR, MINUTE, STATES, Covered, tally
+from ..core.minutes import MINUTE_MS
+from ..store.coverage import HOUR, STATES, Covered, tally
 
 # %% auto #0
 __all__ = ['COLOURS', 'HEIGHTS', 'MEANINGS', 'COVERAGE_STYLE', 'MOST', 'runs', 'strip_svg', 'shares', 'heard_share', 'down_spans',
@@ -74,7 +75,7 @@ def down_spans(
     "When the feed was down for at least one symbol."
     length = max((len(o.states) for o in rows), default=0)
     down = ''.join('D' if 'D' in column else ' ' for column in zip(*(o.states.ljust(length) for o in rows)))
-    return [(start_ms + at*MINUTE, start_ms + (at + n)*MINUTE) for letter, at, n in runs(down) if letter == 'D']
+    return [(start_ms + at*MINUTE_MS, start_ms + (at + n)*MINUTE_MS) for letter, at, n in runs(down) if letter == 'D']
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #5d52d09e
 def day_window(
@@ -84,7 +85,7 @@ def day_window(
     "What part of the day is worth drawing."
     lo, hi = new_york_ms(day), new_york_ms(day + timedelta(days=1))
     seen = [i for o in rows for i in (len(o.states) - len(o.states.lstrip('C ')), len(o.states.rstrip('C '))) if o.states.strip('C ')]
-    first, last = (lo + min(seen)*MINUTE, lo + max(seen)*MINUTE) if seen else (hi, lo)
+    first, last = (lo + min(seen)*MINUTE_MS, lo + max(seen)*MINUTE_MS) if seen else (hi, lo)
     return max(lo, min(new_york_ms(day, 4), first//HOUR*HOUR)), min(hi, max(new_york_ms(day, 20), -(-last//HOUR)*HOUR))
 
 def day_name(
@@ -127,7 +128,7 @@ def strips_html(
     (start, end), lo = day_window(rows, day), new_york_ms(day)
     def strip(o):
         share, numbers = heard_share(o.states), shares(o.states)
-        return (f'<b>{escape(o.symbol)}</b>{_img(strip_svg(o.states[(start - lo)//MINUTE:(end - lo)//MINUTE]), f"{o.symbol}: {numbers}")}'
+        return (f'<b>{escape(o.symbol)}</b>{_img(strip_svg(o.states[(start - lo)//MINUTE_MS:(end - lo)//MINUTE_MS]), f"{o.symbol}: {numbers}")}'
             f'<div class="numbers">{numbers}{f" · heard {share:.1f} % of the time it was carried" if share is not None else ""}</div>')
     return f'<div class="sp sp-cover">{_hours(start, end)}{"".join(map(strip, rows))}</div>'
 
@@ -166,7 +167,7 @@ def show_day(page, now, day, rows, decided_ms):
     if not rows: return st.info('Nothing is known of this day.', icon=':material/event_busy:')
     spans = down_spans(rows, new_york_ms(day))
     clock = lambda t: new_york(t, '%H:%M').split()[0]
-    told = ', '.join(f'{clock(a)} to {clock(b)} ({number((b - a)//MINUTE)} min)' for a, b in spans[:12]) + (f' and {len(spans) - 12} more' if len(spans) > 12 else '')
+    told = ', '.join(f'{clock(a)} to {clock(b)} ({number((b - a)//MINUTE_MS)} min)' for a, b in spans[:12]) + (f' and {len(spans) - 12} more' if len(spans) > 12 else '')
     st.markdown(f'**Feed down:** {told}' if spans else '**Feed down:** never, as far as it is decided')
     st.caption(f'Decided up to {new_york(decided_ms, "%b %d, %H:%M")}, {ago((now.clock_ms - decided_ms)/1000)} ago; the newest change of these rows was written {ago((now.now_ms - max(o.updated_at for o in rows))/1000)} ago · '
         f'source: PostgreSQL coverage, {page.reader.last_ms:.1f} ms, from the producer\'s feed minutes, the bars and the exchange\'s calendar · New York time')

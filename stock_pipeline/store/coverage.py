@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from psycopg2.extras import execute_values
 
 from ..core.sessions import Session, new_york_date, new_york_ms, session_at
-from ..ingest.feed_minutes import MINUTE, FeedMinute
+from ..core.minutes import FeedMinute, MINUTE_MS
 from .reader import Reader
 
 # %% auto #0
@@ -42,7 +42,7 @@ def tally(
     return {name: states.count(letter) for letter, name in STATES.items()}
 
 # %% ../../nbs/07_store/14_coverage.ipynb #574b404a
-HOUR = 60*MINUTE # ms
+HOUR = 60*MINUTE_MS # ms
 
 @dataclass(frozen=True)
 class Market:
@@ -56,7 +56,7 @@ def open_minutes(
     always:bool=False, # the market never closes
 ) -> frozenset[int]: # starts of minutes
     "The minutes of an hour in which the market is open."
-    return frozenset(m for m in range(hour, hour + HOUR, MINUTE) if always or session_at(m) != Session.CLOSED)
+    return frozenset(m for m in range(hour, hour + HOUR, MINUTE_MS) if always or session_at(m) != Session.CLOSED)
 
 # %% ../../nbs/07_store/14_coverage.ipynb #e32bf5a0
 def _symbols_id(cur, m):
@@ -97,7 +97,7 @@ def _what_was_said(cur, market, lo, hi): # _Said; lo and hi in epoch ms
     cur.execute(('' if market.tape else _BEFORE) + _SAID + ' ORDER BY 1', {'lo': lo//1000, 'hi': hi//1000})
     rows = cur.fetchall()
     standing = {i: set() for _, _, i in rows}
-    for (a, _, i), (b, *_) in zip(rows, [*rows[1:], (hi,)]): standing[i].update(range(max(a, lo), b, MINUTE))
+    for (a, _, i), (b, *_) in zip(rows, [*rows[1:], (hi,)]): standing[i].update(range(max(a, lo), b, MINUTE_MS))
     cur.execute('SELECT id, carried, refused FROM feed_symbols WHERE id = ANY(%s)', (list(standing),))
     return _Said({m for m, up, _ in rows if up}, standing, {i: (frozenset(c), frozenset(r)) for i, c, r in cur})
 
@@ -110,7 +110,7 @@ WHERE b.bits IS NOT NULL'''
 def _traded(cur, pairs): # [(symbol, hour)] → for each the minutes with a bar
     cur.execute(_BARS, ([s for s, _ in pairs], [h//1000 for _, h in pairs]))
     bits = dict(cur.fetchall())
-    return [{h + k*MINUTE for k in range(60) if b >> k & 1} if (b := bits.get(i)) else () for i, (_, h) in enumerate(pairs, 1)]
+    return [{h + k*MINUTE_MS for k in range(60) if b >> k & 1} if (b := bits.get(i)) else () for i, (_, h) in enumerate(pairs, 1)]
 
 # %% ../../nbs/07_store/14_coverage.ipynb #cffcd47d
 def _write(cur, rows): # rows: hour, symbol, states
@@ -127,7 +127,7 @@ def _refresh_day(cur, market, day, until, hours, late): # hours: of all symbols;
     known = there | late.keys() | {s for has, no in said.sets.values() for s in has | no}
     pairs = [(s, h) for s in sorted(known) for h in (sorted(hours | late.get(s, set())) if s in there else range(lo, hi, HOUR)) if h < hi]
     carried = {s: said.carried(s) for s, _ in pairs}
-    return _write(cur, [(h, s, classify(range(h, min(h + HOUR, hi), MINUTE), traded, open_minutes(h, market.always), carried[s], said.up))
+    return _write(cur, [(h, s, classify(range(h, min(h + HOUR, hi), MINUTE_MS), traded, open_minutes(h, market.always), carried[s], said.up))
         for (s, h), traded in zip(pairs, _traded(cur, pairs))])
 
 # %% ../../nbs/07_store/14_coverage.ipynb #d1442f2f
@@ -177,7 +177,7 @@ def refresh(cur,
     "Bring `coverage` up to date; `coverage_progress` tells how far it is decided."
     decided, first = decided_until(cur), _first_said(cur)
     start = decided if decided is not None else first and new_york_ms(new_york_date(first))
-    until = max(until_ms//MINUTE*MINUTE, decided or 0)
+    until = max(until_ms//MINUTE_MS*MINUTE_MS, decided or 0)
     due = _days_due(cur, market, start, until) if start is not None and start < until else []
     if len(due) > days: due, until = due[:days], new_york_ms(due[days - 1] + timedelta(days=1))
     spans = [(max(start, new_york_ms(d)), min(until, new_york_ms(d + timedelta(days=1)))) for d in due]
@@ -205,7 +205,7 @@ def coverage(self:Reader,
     rows = self.query('''SELECT symbol, (extract(epoch FROM hour)::bigint*1000 - %(first)s)/60000 AS at, states, floor(extract(epoch FROM updated_at)*1000)::bigint AS ms FROM coverage
         WHERE hour = ANY(ARRAY(SELECT to_timestamp(unnest(%(hours)s::bigint[])))) AND (%(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s)) ORDER BY symbol, hour''',
         {'first': (first := start_ms//HOUR*HOUR), 'hours': [h//1000 for h in range(first, end_ms, HOUR)], 'symbols': None if symbols is None else list(symbols)})
-    skip, length, found = (start_ms - first)//MINUTE, -(-(end_ms - first)//MINUTE), {}
+    skip, length, found = (start_ms - first)//MINUTE_MS, -(-(end_ms - first)//MINUTE_MS), {}
     for o in rows:
         text, newest = found.get(o.symbol, ('', 0))
         found[o.symbol] = text.ljust(o.at) + o.states, max(newest, o.ms)

@@ -14,20 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg2.extras import execute_values
 
+from ..core.columns import TICKS
 from .connection import SYMBOL_SPACE
 from .wire import array_literals, binary_rows
 
 # %% auto #0
-__all__ = ['MONEY', 'TICKS', 'BAR_COLUMNS', 'SYMBOL_LOCK', 'LATEST_COLUMNS', 'DEAD_LETTER_COLUMNS', 'insert_ticks',
-           'lock_symbols', 'merge_bars', 'touched_spans', 'refresh_averages', 'newest_by_symbol', 'upsert_latest',
-           'insert_dead_letters']
+__all__ = ['BAR_COLUMNS', 'SYMBOL_LOCK', 'LATEST_COLUMNS', 'DEAD_LETTER_COLUMNS', 'insert_ticks', 'lock_symbols', 'merge_bars',
+           'touched_spans', 'refresh_averages', 'newest_by_symbol', 'upsert_latest', 'insert_dead_letters']
 
 # %% ../../nbs/07_store/07_writer.ipynb #dcb3ab4e
-MONEY = pa.decimal128(18, 6)
-TICKS = pa.schema([('symbol', pa.string()), ('event_time', pa.int64()), ('event_id', pa.string()), ('sequence', pa.int64()), ('source', pa.string()),
-    ('feed', pa.string()), ('price', MONEY), ('volume', MONEY), ('open', MONEY), ('high', MONEY), ('low', MONEY), ('previous_close', MONEY),
-    ('change', MONEY), ('percent_change', MONEY), ('conditions', pa.string()), ('received_at', pa.int64())])
-
 _TIMES = 'event_time', 'received_at'
 
 def _copy(cur, table, into):

@@ -17,7 +17,7 @@ from ..core.conditions import sets_price
 from ..core.errors import RecordError
 from ..core.records import (AHEAD_MS, DEAD_LETTER_START, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, DeadLetterRecord,
     decode_dead_letter, decode_tick, tick_schema)
-from ..store.writer import MONEY, TICKS
+from ..core.columns import MONEY, TICKS
 
 # %% auto #0
 __all__ = ['PARSED', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'FEW', 'BadRecord', 'parse_strictly', 'parse_trades', 'parse_fast',

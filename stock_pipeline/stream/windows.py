@@ -12,17 +12,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..core.minutes import MINUTE_MS
+
 # %% auto #0
-__all__ = ['MINUTE', 'LENGTHS', 'partial_bars', 'bars_by_pandas', 'averages_by_pandas']
+__all__ = ['LENGTHS', 'partial_bars', 'bars_by_pandas', 'averages_by_pandas']
 
 # %% ../../nbs/06_stream/02_windows.ipynb #db8bd724
-MINUTE = 60_000 # ms
 _SQUARE = pa.decimal128(38, 12)
 
 def _with_terms(ticks):
     "Adds minute, basis, volume with 0 for none, squares and products."
     price, volume = ticks['price'], pc.fill_null(ticks['volume'], pa.scalar(Decimal(0), ticks['volume'].type))
-    minute = pc.multiply(pc.divide(ticks['event_time'], MINUTE), MINUTE)
+    minute = pc.multiply(pc.divide(ticks['event_time'], MINUTE_MS), MINUTE_MS)
     basis = pc.if_else(pc.equal(ticks['source'], 'rest'), 'quotes', 'trades')
     cols = dict(symbol=ticks['symbol'], minute=minute, basis=basis, price=price, shares=volume, square=pc.multiply(price, price).cast(_SQUARE),
         pv=pc.multiply(price, volume).cast(_SQUARE), event_time=ticks['event_time'], sequence=ticks['sequence'], sets_price=ticks['sets_price'])
@@ -61,7 +62,7 @@ def bars_by_pandas(
     ticks:pd.DataFrame # symbol, event_time (epoch ms), sequence, price, volume, source, sets_price; one row a tick
 ) -> pd.DataFrame: # index symbol, basis, minute (epoch ms)
     "One-minute bars by plain pandas."
-    t = ticks.assign(minute=ticks['event_time']//MINUTE*MINUTE, basis=ticks['source'].map({'websocket': 'trades', 'rest': 'quotes'}))
+    t = ticks.assign(minute=ticks['event_time']//MINUTE_MS*MINUTE_MS, basis=ticks['source'].map({'websocket': 'trades', 'rest': 'quotes'}))
     with localcontext(prec=60): # a square has up to 30 digits, the usual 28 would round it
         return pd.DataFrame({k: _bar_of(g) for k, g in t.groupby(_KEY)}).T.rename_axis(_KEY)
 
@@ -82,7 +83,7 @@ def averages_by_pandas(
     for (symbol, basis), g in bars.groupby(level=['symbol', 'basis']):
         minutes = g.index.get_level_values('minute').to_numpy()
         for n in LENGTHS:
-            starts = minutes.searchsorted(minutes - n*MINUTE, side='right')
+            starts = minutes.searchsorted(minutes - n*MINUTE_MS, side='right')
             for i, lo in enumerate(starts):
                 w = g.iloc[lo:i + 1]
                 out[symbol, basis, n, minutes[i]] = _average_of(w)
