@@ -9,11 +9,12 @@ import json, logging
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..core.errors import BadAnswerError, FeedAccessError, FeedAuthError, FeedError, FeedUnavailableError, RateLimitError, RecordError, UnknownSymbolError
+from ..core.errors import (BadAnswerError, FeedAccessError, FeedAuthError, FeedError,
+    FeedUnavailableError, RateLimitError, RecordError, UnknownSymbolError)
 from ..core.records import FIRST_MS, LAST_MS, to_number
 
 # %% auto #0
-__all__ = ['log', 'Quote', 'MarketStatus', 'Profile', 'NewsItem', 'loads', 'error_text', 'feed_error', 'kind_of',
+__all__ = ['log', 'Quote', 'MarketStatus', 'Profile', 'NewsItem', 'loads', 'error_text', 'feed_error', 'error_class',
            'unknown_symbol', 'parse_quote', 'parse_status', 'parse_profile', 'parse_news']
 
 # %% ../../nbs/03_feed/02_answers.ipynb #e4886bad
@@ -96,11 +97,14 @@ def error_text(body:bytes) -> str: # '' when there is none
     return str(doc['error']) if isinstance(doc, dict) and doc.get('error') else ''
 
 # %% ../../nbs/03_feed/02_answers.ipynb #82a543d0
-_WORDS = (('api limit', RateLimitError), ('remaining limit', RateLimitError), ('too many requests', RateLimitError),
-    ("don't have access", FeedAccessError), ('invalid api key', FeedAuthError), ('sign up', FeedAuthError), ('please use an api key', FeedAuthError))
+_WORDS = (
+    ('api limit', RateLimitError), ('remaining limit', RateLimitError), ('too many requests', RateLimitError),
+    ("don't have access", FeedAccessError),
+    ('invalid api key', FeedAuthError), ('sign up', FeedAuthError), ('please use an api key', FeedAuthError))
 _STATUS = {401: FeedAuthError, 403: FeedAccessError, 429: RateLimitError, 408: FeedUnavailableError}
 _TOLD = {
-    FeedAuthError: ('The feed refused the API key', 'Check FINNHUB_API_KEY, or leave it empty for the simulated market'),
+    FeedAuthError: ('The feed refused the API key',
+        'Check FINNHUB_API_KEY, or leave it empty for the simulated market'),
     FeedAccessError: ('The plan behind the API key does not include this', 'Leave it out or change the plan'),
     RateLimitError: ('The feed says that the call limit is reached', 'Wait, or lower RATE_LIMIT'),
     FeedUnavailableError: ('The feed does not answer', 'It is asked again; check the network if this lasts'),
@@ -116,7 +120,7 @@ def feed_error(
     return cls(f'{message} ({detail})' if detail else message, remedy, **data)
 
 # %% ../../nbs/03_feed/02_answers.ipynb #0ec48a50
-def kind_of(
+def error_class(
     status:int, # HTTP status
     body:bytes,
 ) -> type|None: # class of the error, None for an answer that may be data
@@ -134,7 +138,8 @@ def _odd(reason, detail, **data): return feed_error(BadAnswerError, detail, reas
 def _number(doc, key, name='number'):
     v = doc.get(key)
     if v is None: return None
-    if isinstance(v, bool) or not isinstance(v, (int, Decimal)): raise _odd(f'{name}_not_a_number', f'{key} is {v!r:.40}')
+    if isinstance(v, bool) or not isinstance(v, (int, Decimal)):
+        raise _odd(f'{name}_not_a_number', f'{key} is {v!r:.40}')
     try: to_number(v, name) # as the tick will have it, rounded
     except RecordError as e: raise _odd(e.reason, f'{key} is {str(v):.40}') from None
     return Decimal(v)
@@ -144,57 +149,93 @@ def _text(doc, key): return str(doc[key]) if doc.get(key) not in (None, '') else
 def _millis(doc, key):
     v = doc.get(key)
     if v is None: raise _odd('time_missing', f'{key} is missing')
-    if isinstance(v, bool) or not isinstance(v, int): raise _odd('time_not_an_integer', f'{key} is {v!r:.40}, not epoch seconds')
-    if v and not FIRST_MS <= v*1000 < LAST_MS: raise _odd('time_out_of_range', f'{key} is {str(v):.40}, not epoch seconds') # 0: what the feed says when it knows none
+    if isinstance(v, bool) or not isinstance(v, int):
+        raise _odd('time_not_an_integer', f'{key} is {v!r:.40}, not epoch seconds')
+    is_known = v != 0 # 0 is what the feed says when it knows no time
+    if is_known and not FIRST_MS <= v*1000 < LAST_MS:
+        raise _odd('time_out_of_range', f'{key} is {str(v):.40}, not epoch seconds')
     return v * 1000
 
 def _object(doc):
     if not isinstance(doc, dict): raise _odd('not_an_object', f'a {type(doc).__name__} in the place of an object')
     return doc
 
-# %% ../../nbs/03_feed/02_answers.ipynb #4d225fdd
+# %% ../../nbs/03_feed/02_answers.ipynb #fb83aa26
 def unknown_symbol(symbol:str) -> UnknownSymbolError:
     "The error for a symbol that the feed does not know."
-    return UnknownSymbolError(f'The feed does not know the symbol {symbol}', 'Correct STOCK_SYMBOLS; the other symbols go on', symbol=symbol)
+    return UnknownSymbolError(f'The feed does not know the symbol {symbol}',
+        'Correct STOCK_SYMBOLS; the other symbols go on', symbol=symbol)
 
+# %% ../../nbs/03_feed/02_answers.ipynb #4d225fdd
 _NAMES = dict(c='price', h='high', l='low', o='open', pc='previous_close', d='change', dp='percent_change')
 _PRICES = ('c', 'h', 'l', 'o', 'pc')
 _NOTHING = Decimal('0.0000005') # rounds to nothing
 
+def _check_prices(symbol, n): # n: the numbers of the quote by their keys
+    if n['c'] is None: raise _odd('price_not_a_number', f'quote of {symbol}: no price in c', symbol=symbol)
+    odd = [k for k in _PRICES if n[k] is not None and n[k] <= _NOTHING]
+    if odd:
+        keys = ', '.join(odd)
+        raise _odd(f'{_NAMES[odd[0]]}_not_positive', f'quote of {symbol}: no price in {keys}', symbol=symbol)
+
+def _check_time(symbol, t_ms, latest):
+    if t_ms == 0: raise _odd('time_out_of_range', f'quote of {symbol}: t is 0', symbol=symbol)
+    if t_ms > latest:
+        ahead = f'{(t_ms - latest)//1000} s beyond what is allowed'
+        raise _odd('time_ahead', f'quote of {symbol}: t is {ahead}', symbol=symbol)
+
 def parse_quote(
     symbol:str,
     doc, # the JSON of /quote
-    latest:int=LAST_MS, # epoch ms; a quote from beyond is refused
+    latest:int=LAST_MS, # epoch ms; a quote from beyond is a bad answer
 ) -> Quote:
-    "A quote of real prices. All zero means an unknown symbol, partly zero an incident of the feed."
-    doc, t_ms = _object(doc), _millis(doc if isinstance(doc, dict) else {}, 't')
+    """A quote of real prices.
+
+    Raises `UnknownSymbolError` where all is zero, and `BadAnswerError` with a `reason` for anything else that is no
+    quote: partly zero is an incident of the feed."""
+    doc = _object(doc)
+    t_ms = _millis(doc, 't')
     n = {k: _number(doc, k, name) for k, name in _NAMES.items()}
     if t_ms == 0 and not any(n.values()): raise unknown_symbol(symbol)
-    odd = [k for k in _PRICES if n[k] is not None and n[k] <= _NOTHING]
-    if n['c'] is None: raise _odd('price_not_a_number', f'quote of {symbol}: no price in c', symbol=symbol)
-    if odd: raise _odd(f'{_NAMES[odd[0]]}_not_positive', f'quote of {symbol}: no price in {", ".join(odd)}', symbol=symbol)
-    if t_ms == 0: raise _odd('time_out_of_range', f'quote of {symbol}: t is 0', symbol=symbol)
-    if t_ms > latest: raise _odd('time_ahead', f'quote of {symbol}: t is {(t_ms - latest)//1000} s beyond what is allowed', symbol=symbol)
+    _check_prices(symbol, n)
+    _check_time(symbol, t_ms, latest)
     return Quote(symbol, n['c'], n['d'], n['dp'], n['h'], n['l'], n['o'], n['pc'], t_ms)
 
 # %% ../../nbs/03_feed/02_answers.ipynb #4b76918e
 def parse_status(doc) -> MarketStatus:
-    "The answer of /stock/market-status."
-    if not isinstance(_object(doc).get('isOpen'), bool): raise feed_error(BadAnswerError, 'market status without isOpen')
-    return MarketStatus(_text(doc, 'exchange') or '', _text(doc, 'timezone') or '', _text(doc, 'session'), _text(doc, 'holiday'), doc['isOpen'], _millis(doc, 't'))
+    "The answer of /stock/market-status; raises `BadAnswerError`."
+    is_open = _object(doc).get('isOpen')
+    if not isinstance(is_open, bool): raise feed_error(BadAnswerError, 'market status without isOpen')
+    exchange, timezone = _text(doc, 'exchange') or '', _text(doc, 'timezone') or ''
+    return MarketStatus(exchange, timezone, _text(doc, 'session'), _text(doc, 'holiday'), is_open, _millis(doc, 't'))
 
 def parse_profile(symbol:str, doc) -> Profile:
-    "The answer of /stock/profile2; an empty object means an unknown symbol."
+    "The answer of /stock/profile2; raises `UnknownSymbolError` for an empty object, and `BadAnswerError`."
     if not _object(doc): raise unknown_symbol(symbol)
     if not _text(doc, 'name'): raise feed_error(BadAnswerError, f'profile of {symbol} without a name', symbol=symbol)
-    texts = [_text(doc, k) for k in ('country', 'currency', 'exchange', 'finnhubIndustry', 'ipo')]
-    return Profile(_text(doc, 'ticker') or symbol, _text(doc, 'name'), *texts, _number(doc, 'marketCapitalization'), _number(doc, 'shareOutstanding'),
-        *[_text(doc, k) for k in ('logo', 'phone', 'weburl')])
+    country, currency, exchange, industry, ipo, logo, phone, weburl = (_text(doc, k) for k in
+        ('country', 'currency', 'exchange', 'finnhubIndustry', 'ipo', 'logo', 'phone', 'weburl'))
+    return Profile(_text(doc, 'ticker') or symbol, _text(doc, 'name'), country, currency, exchange, industry, ipo,
+        _number(doc, 'marketCapitalization'), _number(doc, 'shareOutstanding'), logo, phone, weburl)
+
+# %% ../../nbs/03_feed/02_answers.ipynb #583801b5
+_NEWS_TEXTS = ('headline', 'summary', 'source', 'category', 'url', 'image')
+
+def _is_news(o): # an item with a headline, an id and a time
+    if not isinstance(o, dict) or not o.get('headline'): return False
+    return type(o.get('id')) is int and type(o.get('datetime')) is int and o['datetime'] > 0
+
+def _news_item(symbol, o):
+    texts = [_text(o, k) or '' for k in _NEWS_TEXTS]
+    return NewsItem(o['id'], symbol, o['datetime'] * 1000, *texts)
 
 def parse_news(symbol:str, doc) -> list[NewsItem]: # oldest first
-    "The answer of /company-news; items without a headline, an id or a time are left out and logged."
+    """The answer of /company-news; items without a headline, an id or a time are left out and logged.
+
+    Raises `BadAnswerError` for what is no list."""
     if not isinstance(doc, list): raise feed_error(BadAnswerError, f'news of {symbol}: not a list', symbol=symbol)
-    good = [o for o in doc if isinstance(o, dict) and o.get('headline') and type(o.get('id')) is int and type(o.get('datetime')) is int and o['datetime'] > 0]
-    if len(good) < len(doc): log.warning('%d of %d news items of %s have no headline, id or time; left out', len(doc) - len(good), len(doc), symbol)
-    items = [NewsItem(o['id'], symbol, o['datetime'] * 1000, *[_text(o, k) or '' for k in ('headline', 'summary', 'source', 'category', 'url', 'image')]) for o in good]
+    items = [_news_item(symbol, o) for o in doc if _is_news(o)]
+    if len(items) < len(doc):
+        log.warning('%d of %d news items of %s have no headline, id or time; left out',
+            len(doc) - len(items), len(doc), symbol)
     return sorted(items, key=lambda o: (o.t_ms, o.id))

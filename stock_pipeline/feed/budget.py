@@ -15,14 +15,17 @@ __all__ = ['TokenBucket']
 
 # %% ../../nbs/03_feed/01_budget.ipynb #89b14204
 class TokenBucket:
-    "At most `rate_per_minute` calls in any 60 seconds, `burst` of them at once; waiters are served in order."
+    """At most `rate_per_minute` calls in any 60 seconds, `burst` of them at once; waiters are served in order.
+
+    Raises `ConfigError` for a budget that lets nothing through."""
     def __init__(self,
         rate_per_minute:float=54, # calls a minute, all kinds together
         burst:int=5, # calls that may follow each other without a pause
         clock=time.monotonic, # seconds; never jumps
         sleep=asyncio.sleep, # awaitable pause in seconds
     ):
-        if rate_per_minute < 1 or burst < 1: raise ConfigError(f'A budget of {rate_per_minute} calls a minute, {burst} at once, lets nothing through')
+        if rate_per_minute < 1 or burst < 1:
+            raise ConfigError(f'A budget of {rate_per_minute} calls a minute, {burst} at once, lets nothing through')
         self.rate, self.burst, self._clock, self._sleep = rate_per_minute, burst, clock, sleep
         self._tokens, self._filled, self._held_until = float(burst), clock(), float('-inf')
         self._recent = deque(maxlen=int(rate_per_minute))

@@ -6,19 +6,23 @@
 from __future__ import annotations
 
 import asyncio, logging, random, time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 
 from ..core.errors import BadAnswerError, FeedAuthError, FeedError, FeedUnavailableError, RateLimitError
-from .answers import MarketStatus, NewsItem, Profile, Quote, feed_error, kind_of, loads, parse_news, parse_profile, parse_quote, parse_status
+from .answers import (MarketStatus, NewsItem, Profile, Quote, error_class, feed_error, loads,
+    parse_news, parse_profile, parse_quote, parse_status)
 from .budget import TokenBucket
 from .messages import Horizon
 
 # %% auto #0
-__all__ = ['log', 'MAX_BODY', 'retry_after', 'checked_key', 'is_loopback', 'FinnhubClient', 'backoff']
+__all__ = ['log', 'MAX_BODY', 'retry_after', 'checked_key', 'is_loopback', 'CallLimits', 'RestAnswer', 'FinnhubClient', 'backoff']
 
 # %% ../../nbs/03_feed/04_finnhub.ipynb #1e07b191
 log = logging.getLogger(__name__)
@@ -43,31 +47,54 @@ def retry_after(
 # %% ../../nbs/03_feed/04_finnhub.ipynb #e1a1145c
 def checked_key(key:str) -> str:
     "The key, if it can be one; raises `FeedAuthError`, which never repeats it."
-    if not key: raise FeedAuthError('There is no API key', 'Set FINNHUB_API_KEY, or leave it out everywhere for the simulated market')
-    if not (key.isascii() and key.isprintable() and ' ' not in key): raise FeedAuthError('The API key holds characters that no key has', 'Check FINNHUB_API_KEY for blanks, quotes and line breaks')
+    if not key:
+        raise FeedAuthError('There is no API key',
+            'Set FINNHUB_API_KEY, or leave it out everywhere for the simulated market')
+    if not (key.isascii() and key.isprintable() and ' ' not in key):
+        raise FeedAuthError('The API key holds characters that no key has',
+            'Check FINNHUB_API_KEY for blanks, quotes and line breaks')
     return key
 
 def is_loopback(url:str) -> bool: return urlsplit(url).hostname in ('127.0.0.1', 'localhost', '::1')
 
+# %% ../../nbs/03_feed/04_finnhub.ipynb #9a9b5a4b
+@dataclass(frozen=True)
+class CallLimits:
+    "How long and how often one answer is asked for."
+    deadline: float = 20. # seconds for one answer, with all its retries
+    attempts: int = 4 # calls at most for one answer
+
+class RestAnswer(NamedTuple):
+    "One HTTP answer as it was delivered, but for the key."
+    received_at: int # epoch ms UTC
+    path: str # e.g. /quote
+    params: dict # of the question, e.g. {'symbol': 'AAPL'}
+    status: int # HTTP status
+    headers: dict # those that say something: content type, rate limits, when to come back
+    body: bytes
+
+_KEPT_HEADERS = ('content-type', 'retry-after', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset')
+
 # %% ../../nbs/03_feed/04_finnhub.ipynb #9ab962bb
 class FinnhubClient:
-    "REST calls within the budget, retried, and finished in time: `async with FinnhubClient(key) as c: await c.quote('AAPL')`."
+    "REST calls, retried and in time: `async with FinnhubClient(key) as c: await c.quote('AAPL')`."
     def __init__(self,
-        key:str, # API key; only ever sent as a header
+        key:str, # API key; only ever sent as a header; raises `FeedAuthError` for what cannot be one
         url:str='https://finnhub.io/api/v1', # this or any compatible server
         budget:TokenBucket|None=None, # shared with whoever else calls; default: one of its own
         transport=None, # an httpx transport, for tests
         clock=time.time, # epoch seconds
         sleep=asyncio.sleep,
         rng:random.Random|None=None, # for the jitter
-        deadline:float=20., # seconds for one answer, with all its retries
-        attempts:int=4, # calls at most for one answer
+        limits:CallLimits|None=None, # default: four calls in 20 s
         horizon:Horizon|None=None, # what is too far ahead for a quote; default: nothing is
+        on_answer:Callable[[RestAnswer], None]|None=None, # gets each answer as it was delivered
     ):
         self._headers = {'X-Finnhub-Token': checked_key(key), 'Accept': 'application/json'}
-        self.url, self.budget, self.deadline, self.attempts = url.rstrip('/'), budget or TokenBucket(), deadline, attempts
-        self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
-        self._http = httpx.AsyncClient(transport=transport, timeout=deadline, follow_redirects=False, trust_env=not is_loopback(url))
+        self.url, self.budget, self.limits = url.rstrip('/'), budget or TokenBucket(), limits or CallLimits()
+        self._clock, self._sleep, self._rng, self._on_answer = clock, sleep, rng or random.Random(), on_answer
+        self._http = httpx.AsyncClient(transport=transport, timeout=self.limits.deadline, follow_redirects=False,
+            trust_env=not is_loopback(url))
         self.horizon = horizon or Horizon(None)
         self.calls = self.retries = 0
 
@@ -82,40 +109,61 @@ from fastcore.basics import patch
 MAX_BODY = 16 * 2**20 # bytes
 
 @patch
-async def _fetch(self:FinnhubClient, path, params): # status, headers, body
+async def _fetch(self:FinnhubClient, path, params): # a RestAnswer
     self.calls += 1
+    patience = self.limits.deadline/2
+    question = self._http.stream('GET', self.url + path, params=params, headers=self._headers)
     try:
-        async with asyncio.timeout(self.deadline/2), self._http.stream('GET', self.url + path, params=params, headers=self._headers) as r:
-            body = bytearray()
-            async for part in r.aiter_bytes():
-                body += part
-                if len(body) > MAX_BODY: raise feed_error(BadAnswerError, f'{path}: more than {MAX_BODY} bytes', status=200)
-            return r.status_code, r.headers, bytes(body)
-    except TimeoutError: raise feed_error(FeedUnavailableError, f'{path}: no whole answer within {self.deadline/2:g} s') from None
+        async with asyncio.timeout(patience), question as r:
+            return self._delivered(path, params, r.status_code, r.headers, await _body(r, path))
+    except TimeoutError:
+        raise feed_error(FeedUnavailableError, f'{path}: no whole answer within {patience:g} s') from None
     except httpx.DecodingError: raise feed_error(BadAnswerError, f'{path}: broken compression', status=200) from None
     except httpx.HTTPError as e: raise feed_error(FeedUnavailableError, f'{path}: {type(e).__name__}') from None
+
+async def _body(response, path):
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > MAX_BODY: raise feed_error(BadAnswerError, f'{path}: more than {MAX_BODY} bytes', status=200)
+    return bytes(body)
+
+@patch
+def _delivered(self:FinnhubClient, path, params, status, headers, body):
+    key = self._headers['X-Finnhub-Token'].encode()
+    told = {k: headers[k] for k in _KEPT_HEADERS if k in headers}
+    answer = RestAnswer(int(self._clock()*1000), path, params, status, told, body.replace(key, b'***'))
+    if self._on_answer is not None: self._on_answer(answer)
+    return answer
 
 # %% ../../nbs/03_feed/04_finnhub.ipynb #8714c442
 @patch
 async def _attempt(self:FinnhubClient, path, params, parse):
-    status, headers, body = await self._fetch(path, params)
-    if cls := kind_of(status, body):
-        e = feed_error(cls, f'{path}: HTTP {status}', status=status, retry_after=retry_after(headers, self._clock()))
+    answer = await self._fetch(path, params)
+    status, body = answer.status, answer.body
+    if cls := error_class(status, body):
+        hint = retry_after(answer.headers, self._clock())
+        e = feed_error(cls, f'{path}: HTTP {status}', status=status, retry_after=hint)
         raise self._kept(e, body, reason='not_json') if cls is BadAnswerError and status == 200 else e
-    try: doc = loads(body)
-    except ValueError: raise self._kept(feed_error(BadAnswerError, f'{path}: HTTP 200, {"truncated or broken JSON" if body.strip() else "empty"}', status=200), body, reason='not_json') from None
-    try: return parse(doc)
-    except BadAnswerError as e: odd = e # raised below, where nothing remembers it as its context: its words may repeat what was answered
+    try: return parse(_document(path, body))
+    except BadAnswerError as e: odd = e
+    # raised here, where nothing remembers it as its context: its words may repeat what was answered
     raise self._kept(odd, body)
+
+def _document(path, body):
+    try: return loads(body)
+    except ValueError: what = 'truncated or broken JSON' if body.strip() else 'empty'
+    raise feed_error(BadAnswerError, f'{path}: HTTP 200, {what}', status=200, reason='not_json')
 
 @patch
 def _kept(self:FinnhubClient, e, body, **more): # the error, with what was answered, but for the key
-    key = self._headers['X-Finnhub-Token']
-    return type(e)(e.message.replace(key, '***'), e.remedy, **{**e.data, **more, 'body': body.replace(key.encode(), b'***')})
+    message = e.message.replace(self._headers['X-Finnhub-Token'], '***')
+    return type(e)(message, e.remedy, **{**e.data, **more, 'body': body})
 
 # %% ../../nbs/03_feed/04_finnhub.ipynb #b5ea5404
 def _transient(e):
-    return isinstance(e, (FeedUnavailableError, RateLimitError)) or (isinstance(e, BadAnswerError) and e.data.get('status', 200) == 200)
+    if isinstance(e, (FeedUnavailableError, RateLimitError)): return True
+    return isinstance(e, BadAnswerError) and e.data.get('status', 200) == 200
 
 def backoff(
     attempt:int, # 0 for the first pause
@@ -123,7 +171,7 @@ def backoff(
     base:float=.5, # seconds
     cap:float=15., # seconds
 ) -> float: # seconds
-    "A pause that doubles up to a cap, half of it random."
+    "A pause that doubles up to a cap, half of it random: equal jitter."
     pause = min(cap, base * 2**min(attempt, 30))
     return pause * (1 + rng.random()) / 2
 
@@ -132,7 +180,7 @@ async def _pause(self:FinnhubClient, e, attempt, ends): # raises `e` when the wa
     hint = e.data.get('retry_after')
     wait = max(hint or 0, backoff(attempt, self._rng))
     if isinstance(e, RateLimitError): self.budget.hold(wait)
-    if attempt + 1 >= self.attempts or self._clock() + wait >= ends: raise e
+    if attempt + 1 >= self.limits.attempts or self._clock() + wait >= ends: raise e
     log.info('%s; again in %.1f s', e.message, wait)
     self.retries += 1
     await self._sleep(wait)
@@ -141,21 +189,26 @@ async def _pause(self:FinnhubClient, e, attempt, ends): # raises `e` when the wa
 @patch
 async def _get(self:FinnhubClient, path, parse, **params):
     await self.budget.take()
-    ends, last = self._clock() + self.deadline, None
+    deadline = self.limits.deadline
+    ends, last = self._clock() + deadline, None
     try:
-        async with asyncio.timeout(self.deadline):
-            for attempt in range(self.attempts):
+        async with asyncio.timeout(deadline):
+            for attempt in range(self.limits.attempts):
                 if attempt: await self.budget.take()
                 try: return await self._attempt(path, params, parse)
                 except FeedError as e:
                     if not _transient(e): raise
                     last = e
                 await self._pause(last, attempt, ends)
-    except TimeoutError: raise last or feed_error(FeedUnavailableError, f'{path}: nothing within {self.deadline:g} s') from None
+    except TimeoutError:
+        raise last or feed_error(FeedUnavailableError, f'{path}: nothing within {deadline:g} s') from None
 
 @patch
 async def quote(self:FinnhubClient, symbol:str) -> Quote:
-    "The symbol's day so far; `UnknownSymbolError` for all zeros; `BadAnswerError`, with `reason` and `body` in its data, for what is no quote."
+    """The symbol's day so far.
+
+    Raises `UnknownSymbolError` for all zeros, `BadAnswerError`, with `reason` and `body` in its data, for what is no
+    quote, and `FeedAuthError`, `FeedAccessError`, `RateLimitError`, `FeedUnavailableError`, as all calls do."""
     try: quote = await self._get('/quote', lambda d: parse_quote(symbol, d, self.horizon()), symbol=symbol)
     except BadAnswerError as e:
         self.horizon.note((), e.data.get('reason') == 'time_ahead')
@@ -181,4 +234,5 @@ async def company_news(self:FinnhubClient,
     end:date|str, # last day
 ) -> list[NewsItem]: # oldest first
     "Articles about a company between two days."
-    return await self._get('/company-news', lambda d: parse_news(symbol, d), symbol=symbol, **{'from': str(start), 'to': str(end)})
+    period = {'from': str(start), 'to': str(end)}
+    return await self._get('/company-news', lambda d: parse_news(symbol, d), symbol=symbol, **period)

@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 import asyncio, json, logging, random, time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
-from typing import AsyncIterator
 from urllib.parse import quote as url_quote
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus, InvalidURI, WebSocketException
 
-from ..core.errors import BadAnswerError, ConfigError, FeedAccessError, FeedAuthError, FeedError, FeedUnavailableError, RecordError
-from .answers import feed_error, kind_of
+from ..core.errors import (BadAnswerError, ConfigError, FeedAccessError, FeedAuthError, FeedError,
+    FeedUnavailableError, RecordError)
+from .answers import error_class, feed_error
 from .finnhub import backoff, checked_key, is_loopback, retry_after
-from .messages import Horizon, Refusal, Trade, TradeMessage, read_frame, read_trades
+from .messages import DeadLetter, Horizon, TradeMessage, read_frame, read_trades
 
 # %% auto #0
-__all__ = ['log', 'REPLAY_FINISHED', 'StreamStats', 'TradeStream']
+__all__ = ['log', 'REPLAY_FINISHED', 'StreamStats', 'StreamLimits', 'TradeStream']
 
 # %% ../../nbs/03_feed/05_trades.ipynb #9de7f07f
 log = logging.getLogger(__name__)
@@ -34,43 +35,52 @@ class StreamStats:
     reconnects: int = 0
     messages: int = 0
     trades: int = 0
-    rejected: int = 0 # items that were no trades, frames that could not be read
+    dead_letters: int = 0 # items that were no trades, frames that could not be read
     pings: int = 0
     errors: int = 0 # error messages of the feed
     resubscribed: int = 0
     reconnects_by: dict = field(default_factory=dict) # transport, mute, closed, lost, refused, too_large: how often
-    rejected_by: dict = field(default_factory=dict) # reason: how often
+    dead_letters_by: dict = field(default_factory=dict) # reason: how often
     def as_dict(self) -> dict: return asdict(self)
 
 def _shut_logger(): # the library logs the address, with the key in it, at DEBUG
     return logging.Logger('websocket', logging.CRITICAL + 1)
 
+@dataclass(frozen=True)
+class StreamLimits:
+    "How long the stream waits for what, and how much it takes."
+    open_timeout: float = 10. # seconds for connecting
+    ping_interval: float|None = 20. # seconds between protocol pings, which keep the way open; never on loopback
+    longest_pause: float = 30. # seconds between two tries, at most
+    silence: float = 45. # seconds without a frame after which the transport is examined
+    max_size: int = 2**23 # bytes of one message
+
 # %% ../../nbs/03_feed/05_trades.ipynb #b6e94409
 class TradeStream:
     "`async for m in TradeStream(key, url, ['AAPL']).messages(): …` until the task is cancelled or a replay has ended."
     def __init__(self,
-        key:str, # API key
+        key:str, # API key; raises `FeedAuthError` for what cannot be one
         ws_url:str='wss://ws.finnhub.io', # this or any compatible server
         symbols:tuple[str, ...]=(), # the free plan allows 50
+        limits:StreamLimits|None=None, # default: those of `StreamLimits`
+        horizon:Horizon|None=None, # what is too far ahead; default: five minutes by `clock`
+        on_frame:Callable[[bytes, int], None]|None=None, # gets each frame as delivered, but for the key, and epoch ms
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
         sleep=asyncio.sleep, # awaitable pause in seconds, between connections
         rng:random.Random|None=None, # for the jitter
-        open_timeout:float=10., # seconds for connecting
-        ping_interval:float|None=20., # seconds between protocol pings, which keep the way open; never on loopback
-        longest_pause:float=30., # seconds between two tries, at most
-        silence:float=45., # seconds without a frame after which the transport is examined
-        horizon:Horizon|None=None, # what is too far ahead; default: five minutes by `clock`
-        max_size:int=2**23, # bytes of one message
     ):
         self._key, self.ws_url, self.symbols = checked_key(key), ws_url, tuple(symbols)
+        self.limits, self.horizon, self._on_frame = limits or StreamLimits(), horizon or Horizon(clock), on_frame
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
-        self._open_timeout, self._ping, self._longest = open_timeout, None if is_loopback(ws_url) else ping_interval, longest_pause
-        self._silence, self._max_size, self.horizon = silence, max_size, horizon or Horizon(clock)
-        self._ws, self.stats, self.state, self.last_error = None, StreamStats(), 'idle', None # idle, connecting, open, away, finished
+        self.stats, self.last_error = StreamStats(), None
+        self.state = 'idle' # idle, connecting, open, away, finished
         self.last_frame_ms = self.last_ping_ms = self.last_trade_ms = self.opened_ms = None
-        self.last_trade_by_symbol, self.newest_by_symbol = {}, {} # when it came; the feed's own time of the newest; epoch ms
+        self.last_trade_by_symbol = {} # when it came, epoch ms
+        self.newest_by_symbol = {} # the feed's own time of the newest, epoch ms
         self.listening = False # whether somebody waits for the next frame
-        self._pinged, self._why = False, None # the feed pings; why the connection ends
+        self._ws = None # the connection
+        self._pinged = False # whether the feed pings
+        self._why = None # why the connection ends
 
     def __repr__(self): return f'TradeStream({self.ws_url}, {len(self.symbols)} symbols, {self.state})'
 
@@ -79,20 +89,29 @@ from fastcore.basics import patch
 
 # %% ../../nbs/03_feed/05_trades.ipynb #c1c89f49
 def _turned_away(response): # the feed answered the handshake with an HTTP status
-    cls = kind_of(response.status_code, response.body or b'') or FeedUnavailableError
+    status = response.status_code
+    cls = error_class(status, response.body or b'') or FeedUnavailableError
     if cls is BadAnswerError: cls = FeedUnavailableError # a stream has nothing better to do than to try again
-    return feed_error(cls, f'stream: HTTP {response.status_code}', status=response.status_code, retry_after=retry_after(response.headers, time.time()))
+    hint = retry_after(response.headers, time.time())
+    return feed_error(cls, f'stream: HTTP {status}', status=status, retry_after=hint)
+
+@patch
+def _options(self:TradeStream): # of the WebSocket library
+    limits, local = self.limits, is_loopback(self.ws_url)
+    return dict(logger=_shut_logger(), compression=None, open_timeout=limits.open_timeout, close_timeout=2,
+        max_size=limits.max_size, ping_interval=None if local else limits.ping_interval, ping_timeout=None,
+        **({'proxy': None} if local else {}))
 
 @patch
 async def _connect(self:TradeStream):
     self.state = 'connecting'
     url = f'{self.ws_url}{"&" if "?" in self.ws_url else "?"}token={url_quote(self._key, safe="")}'
-    try:
-        return await connect(url, logger=_shut_logger(), compression=None, open_timeout=self._open_timeout, close_timeout=2, max_size=self._max_size,
-            ping_interval=self._ping, ping_timeout=None, **({'proxy': None} if is_loopback(self.ws_url) else {}))
-    except InvalidURI: failure = ConfigError('FINNHUB_WS_URL is not the address of a WebSocket', 'It starts with ws:// or wss://')
+    try: return await connect(url, **self._options())
+    except InvalidURI:
+        failure = ConfigError('FINNHUB_WS_URL is not the address of a WebSocket', 'It starts with ws:// or wss://')
     except InvalidStatus as e: failure = _turned_away(e.response)
-    except (OSError, TimeoutError, WebSocketException, EOFError) as e: failure = feed_error(FeedUnavailableError, f'stream: {type(e).__name__}')
+    except (OSError, TimeoutError, WebSocketException, EOFError) as e:
+        failure = feed_error(FeedUnavailableError, f'stream: {type(e).__name__}')
     raise failure
 
 # %% ../../nbs/03_feed/05_trades.ipynb #8fbe2f7e
@@ -105,33 +124,49 @@ def _complaint(self:TradeStream, text):
     if 'invalid api key' in text.lower(): raise feed_error(FeedAuthError, 'stream')
 
 @patch
-def _refused(self:TradeStream, refusals):
-    key, stats = self._key, self.stats
-    stats.rejected += len(refusals)
-    for r in refusals:
-        stats.rejected_by[r.reason] = n = stats.rejected_by.get(r.reason, 0) + 1
-        if n in (1, 10, 100) or not n % 1000: log.warning('No trade: %s (%s), the %d. of its kind', r.reason, r.detail.replace(key, '***')[:80], n)
-    return tuple(r if key.encode() not in r.raw and key not in r.detail else r._replace(detail=r.detail.replace(key, '***'), raw=r.raw.replace(key.encode(), b'***')) for r in refusals)
+def _noted(self:TradeStream, letters): # counted, logged now and then, and without the key
+    stats = self.stats
+    letters = tuple(self._without_key(o) for o in letters)
+    stats.dead_letters += len(letters)
+    for o in letters:
+        stats.dead_letters_by[o.reason] = n = stats.dead_letters_by.get(o.reason, 0) + 1
+        if n in (1, 10, 100) or not n % 1000:
+            log.warning('No trade: %s (%s), the %d. of its kind', o.reason, o.detail[:80], n)
+    return letters
+
+@patch
+def _without_key(self:TradeStream, letter):
+    key = self._key
+    if key not in letter.detail and key.encode() not in letter.raw: return letter
+    return letter._replace(detail=letter.detail.replace(key, '***'), raw=letter.raw.replace(key.encode(), b'***'))
 
 # %% ../../nbs/03_feed/05_trades.ipynb #c9c887e0
 @patch
-def _message(self:TradeStream, raw, now): # TradeMessage, or None when there is nothing to deliver
+def take_frame(self:TradeStream,
+    raw:bytes, # as delivered
+    now:int, # epoch ms
+) -> TradeMessage|None: # None when there is nothing to deliver
+    "What a frame means; raises `FeedAuthError` when it says that the key is refused."
     self.last_frame_ms = now
+    if self._on_frame is not None: self._on_frame(raw.replace(self._key.encode(), b'***'), now)
     try:
         doc, text = read_frame(raw)
         kind = doc.get('type')
         if kind == 'trade': return self._trades(doc.get('data'), text, now)
         if kind == 'error': return self._complaint(doc.get('msg'))
         if kind != 'ping': raise RecordError('type_unknown', repr(kind)[:80])
-    except RecordError as e: return TradeMessage([], now, self._refused((Refusal(e.reason, e.detail, raw),)))
+    except RecordError as e: return TradeMessage([], now, self._noted([DeadLetter(e.reason, e.detail, raw)]))
     self.stats.pings += 1
     self.last_ping_ms, self._pinged = now, True
 
 @patch
 def _trades(self:TradeStream, data, text, now):
     if not isinstance(data, list): raise RecordError('data_not_a_list', repr(data)[:80])
-    trades, refused = read_trades(data, text, self.horizon())
-    if self.horizon.note(trades, sum(r.reason == 'time_ahead' for r in refused)): log.error('The whole feed is minutes ahead of the clock of this machine: the clock is doubted, the feed is believed')
+    trades, letters = read_trades(data, text, self.horizon())
+    early = sum(o.reason == 'time_ahead' for o in letters)
+    if self.horizon.note(trades, early):
+        log.error('The whole feed is minutes ahead of the clock of this machine: '
+            'the clock is doubted, the feed is believed')
     self.stats.messages += 1
     self.stats.trades += len(trades)
     if trades: self.last_trade_ms = now
@@ -139,7 +174,7 @@ def _trades(self:TradeStream, data, text, now):
     for t in trades:
         by[t.symbol] = now
         if t.t_ms > newest.get(t.symbol, 0): newest[t.symbol] = t.t_ms
-    return TradeMessage(trades, now, self._refused(refused) if refused else ())
+    return TradeMessage(trades, now, self._noted(letters) if letters else ())
 
 # %% ../../nbs/03_feed/05_trades.ipynb #11222356
 class _Silent(Exception): "The transport is dead."
@@ -148,8 +183,9 @@ class _Silent(Exception): "The transport is dead."
 async def _answers(self:TradeStream, ws): # whether the other side is there
     pings, self._pinged = self._pinged, False
     if pings: return False
+    patience = min(self.limits.open_timeout, self.limits.silence)
     try:
-        async with asyncio.timeout(min(self._open_timeout, self._silence)): await (await ws.ping())
+        async with asyncio.timeout(patience): await (await ws.ping())
     except (TimeoutError, ConnectionClosed): return False
     self.last_frame_ms = self._clock()
     return True
@@ -160,7 +196,7 @@ async def _next(self:TradeStream, ws): # the next frame; raises ConnectionClosed
     try:
         while True:
             try:
-                async with asyncio.timeout(self._silence): return await ws.recv(decode=False)
+                async with asyncio.timeout(self.limits.silence): return await ws.recv(decode=False)
             except TimeoutError:
                 if not await self._answers(ws): raise _Silent from None
     finally: self.listening = False
@@ -174,14 +210,16 @@ async def _session(self:TradeStream, ws): # from subscribing to the end of the c
     for s in self.symbols: await ws.send(json.dumps({'type': 'subscribe', 'symbol': s}))
     try:
         while True:
-            if (m := self._message(await self._next(ws), self._clock())) is not None: yield m
+            if (m := self.take_frame(await self._next(ws), self._clock())) is not None: yield m
     except ConnectionClosedOK: pass
     if ws.close_code == 1000 and ws.close_reason == REPLAY_FINISHED: self.state = 'finished'
 
 # %% ../../nbs/03_feed/05_trades.ipynb #7b0635dd
 @patch
 async def messages(self:TradeStream) -> AsyncIterator[TradeMessage]:
-    "All messages with trades or refusals, over all connections; ends after a replay; raises `FeedAuthError`, `FeedAccessError`, `ConfigError`."
+    """All messages with trades or dead letters, over all connections; ends after a replay.
+
+    Raises `FeedAuthError`, `FeedAccessError`, `ConfigError`: what no further try can mend."""
     failures = 0
     while True:
         hint, self._why = 0, None
@@ -194,12 +232,17 @@ async def messages(self:TradeStream) -> AsyncIterator[TradeMessage]:
         except (FeedAuthError, FeedAccessError, ConfigError): raise
         except FeedError as e: why, self.last_error, hint = 'refused', e.message, e.data.get('retry_after') or 0
         except (ConnectionClosed, OSError) as e: why, self.last_error = _lost(e)
-        except _Silent: why, self.last_error = 'transport', f'nothing heard for {self._silence:.0f} s'
+        except _Silent: why, self.last_error = 'transport', f'nothing heard for {self.limits.silence:.0f} s'
         finally: self._ws = None
         if self.state == 'finished': return
-        if why == 'too_large': yield TradeMessage([], self._clock(), self._refused((Refusal('message_too_large', f'more than {self._max_size} bytes', b''),)))
-        await self._away(self._why or why, max(hint, backoff(failures, self._rng, cap=self._longest)))
+        if why == 'too_large': yield self._too_large()
+        await self._away(self._why or why, max(hint, backoff(failures, self._rng, cap=self.limits.longest_pause)))
         failures += 1
+
+@patch
+def _too_large(self:TradeStream):
+    letter = DeadLetter('message_too_large', f'more than {self.limits.max_size} bytes', b'')
+    return TradeMessage([], self._clock(), self._noted([letter]))
 
 def _lost(e): # the reason in one word, and in words
     if isinstance(e, ConnectionClosed) and e.sent and e.sent.code == 1009: return 'too_large', 'a message was too large'
@@ -229,8 +272,9 @@ async def reconnect(self:TradeStream,
 async def resubscribe(self:TradeStream, symbol:str) -> bool: # False when there is no connection
     "Ask for a symbol once more, on the connection that is there."
     if self._ws is None: return False
+    frames = [json.dumps({'type': kind, 'symbol': symbol}) for kind in ('unsubscribe', 'subscribe')]
     try:
-        for kind in ('unsubscribe', 'subscribe'): await self._ws.send(json.dumps({'type': kind, 'symbol': symbol}))
+        for frame in frames: await self._ws.send(frame)
     except ConnectionClosed: return False
     self.stats.resubscribed += 1
     return True

@@ -13,7 +13,7 @@ from ..core.config import Settings
 from ..core.errors import PipelineError
 from ..core.records import encode_dead_letter, encode_tick
 from ..feed.answers import Quote
-from ..feed.messages import Refusal, TradeMessage
+from ..feed.messages import DeadLetter, TradeMessage
 from .hearing import Hearing
 from .identity import IdentityCounts, QuoteIdentity, TradeIdentity
 from .jumps import Jumps
@@ -67,7 +67,7 @@ class Follower:
         past, last = recall(delivery.spool.recent() if delivery.spool is not None else ())
         self._trades.restore(past), self._quotes.restore(past) # as if there had been no restart
         self._position = sequence_from(self.feed, clock(), last)
-        self.rejected, self.last_event_time, self.replay_done, self.jumps = 0, None, False, Jumps()
+        self.dead_letters, self.last_event_time, self.replay_done, self.jumps = 0, None, False, Jumps()
         self.state, self.error, self.poller, self.watch = 'starting', None, None, None
         if client is not None: self.poller = Poller(client, self.symbols, self.on_quote, lambda r: self.reject(r, self._clock()), self._note, self._saved, clock, sleep)
         if client is not None and stream is not None and self.feed != 'replay': self.watch = Watch(stream, self.confirm, in_session, self.poller.unknown, limits, now_ms=clock)
@@ -82,11 +82,11 @@ from fastcore.basics import patch
 # %% ../../nbs/05_ingest/13_follower.ipynb #a4cd7b8c
 @patch
 def reject(self:Follower,
-    refusal:Refusal,
+    refusal:DeadLetter,
     at:int, # epoch ms of receipt
 ):
     "Send what was refused, for the dead letters."
-    self.rejected += 1
+    self.dead_letters += 1
     self.delivery.put(None, encode_dead_letter(*refusal, at, sequence=next(self._position)))
 
 @patch
@@ -95,7 +95,7 @@ def on_message(self:Follower, m:TradeMessage):
     m = canonical_message(m)
     if self._trades.redelivered(m): return
     feed, at, put, last = self.feed, m.received_at, self.delivery.put, self.last_event_time or 0
-    for refusal in m.rejected: self.reject(refusal, at)
+    for refusal in m.dead_letters: self.reject(refusal, at)
     if m.trades and not last: self.hearing.begin(m.trades[0].t_ms)
     for trade, occurrence in self._trades.numbered(m.trades):
         self.jumps.see(trade.symbol, trade.price, trade.t_ms)
@@ -175,7 +175,7 @@ def facts(self:Follower) -> dict: # content of the heartbeat
     silence = clocks(s, self._clock(), self.watch) if s is not None else {}
     return dict(feed=self.feed, transport=self.settings.transport, state=self.condition(), at_ms=self._clock(), pid=os.getpid(), ticks_sent=d.delivered, ticks_waiting=d.pending,
         last_tick_event_time=self.last_event_time, last_send_ms=d.last_ack_ms, duplicates_suppressed=c.duplicates_suppressed, ambiguous=c.ambiguous,
-        quotes_unchanged=c.quotes_unchanged, rejected=self.rejected, reconnects=stats.get('reconnects', 0), reconnects_by=stats.get('reconnects_by', {}), stream=stats,
+        quotes_unchanged=c.quotes_unchanged, dead_letters=self.dead_letters, reconnects=stats.get('reconnects', 0), reconnects_by=stats.get('reconnects_by', {}), stream=stats,
         jumps=dict(count=self.jumps.count, last=list(self.jumps.last)), **silence,
         stream_state=s.state if s is not None else None, last_ping_ms=s and s.last_ping_ms, last_trade_ms=s and s.last_trade_ms,
         last_trade_by_symbol=dict(s.last_trade_by_symbol) if s is not None else {}, rest_calls=self.client.calls if self.client else 0,

@@ -78,9 +78,9 @@ def _key(trades, raws): return hash((*trades, *[raw[:MOST_BYTES] for raw in raws
 @patch
 def redelivered(self:TradeIdentity, m:TradeMessage) -> bool: # then nothing of it is new
     "Whether the whole message came before; counts it."
-    c, n = self.counts, len(m.trades) + len(m.rejected)
+    c, n = self.counts, len(m.trades) + len(m.dead_letters)
     c.messages += 1
-    if n < 2 or not self._seen(_key(m.trades, [r.raw for r in m.rejected])): return False
+    if n < 2 or not self._seen(_key(m.trades, [r.raw for r in m.dead_letters])): return False
     c.redelivered_messages += 1
     c.duplicates_suppressed += n
     return True
@@ -103,7 +103,7 @@ class PastMessage(NamedTuple):
     "What an earlier run made of one message of the feed."
     ticks: list[Tick]
     received_at: int # epoch ms UTC
-    rejected: tuple[bytes, ...] = () # its items that were no trades, as delivered
+    dead_letters: tuple[bytes, ...] = () # its items that were no trades, as delivered
 
 def _trade(t): return Trade(t.symbol, t.price, t.event_time, t.volume, t.conditions)
 
@@ -122,7 +122,7 @@ def restore(self:TradeIdentity, messages:list[PastMessage]): # the oldest first
     tries = 100_000 # in all: half a second
     for m in messages:
         trades = [_trade(t) for t in m.ticks if t.source == 'websocket']
-        if len(trades) + len(m.rejected) > 1: self._seen(_key(trades, m.rejected))
+        if len(trades) + len(m.dead_letters) > 1: self._seen(_key(trades, m.dead_letters))
         for t in (t for t in m.ticks if t.source == 'websocket'):
             n = occurrence_of(t, known := self._occurrence.known(_trade(t)), most := min(1000, tries))
             if n != known: tries -= most if n < 0 else n

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from ..core.errors import BadAnswerError, FeedAccessError, FeedAuthError, FeedError, RecordError, UnknownSymbolError
 from ..feed.answers import Quote
-from ..feed.messages import Refusal
+from ..feed.messages import DeadLetter
 
 # %% auto #0
 __all__ = ['log', 'ASK_AGAIN_MS', 'Poller']
@@ -30,7 +30,7 @@ class Poller:
         client, # `FinnhubClient`, or its like
         symbols:Sequence[str],
         take:Callable[[Quote], bool], # a quote → whether it was new
-        refuse:Callable[[Refusal], None], # an answer that is no quote
+        refuse:Callable[[DeadLetter], None], # an answer that is no quote
         report:Callable[[str], None]=lambda words: None, # what goes wrong, in words
         after:Callable[[], Awaitable]=_nothing, # awaited after each symbol
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
@@ -50,7 +50,7 @@ from fastcore.basics import patch
 def _not_a_quote(self:Poller, symbol, reason, detail, body):
     if self._refused.get(symbol) == body: return
     self._refused[symbol] = body
-    self._refuse(Refusal(reason, detail, body))
+    self._refuse(DeadLetter(reason, detail, body))
 
 @patch
 async def ask(self:Poller, symbol:str) -> Quote|None: # None: none to be had

@@ -13,7 +13,7 @@ from itertools import count
 from ..core.errors import RecordError
 from ..core.records import FIRST_MS, LAST_MS, SCALE, Tick, decode_dead_letter, decode_tick, parse_json, quote_event_id, to_number, to_price, trade_event_id
 from ..feed.answers import Quote
-from ..feed.messages import Refusal, Trade, TradeMessage
+from ..feed.messages import DeadLetter, Trade, TradeMessage
 from .identity import PastMessage
 
 # %% auto #0
@@ -33,17 +33,17 @@ def canonical(
     except ArithmeticError: pass # not a number
     return Trade(symbol, to_price(price), t_ms, to_number(volume, 'volume'), conditions)
 
-def _refusal(t, e): return Refusal(e.reason, e.detail, json.dumps(dict(zip('sptvc', t)), default=str).encode())
+def _refusal(t, e): return DeadLetter(e.reason, e.detail, json.dumps(dict(zip('sptvc', t)), default=str).encode())
 
 def canonical_message(m:TradeMessage) -> TradeMessage:
-    "The message with its trades in canonical form; those that have none are among the rejected."
-    try: return TradeMessage([canonical(t) for t in m.trades], m.received_at, m.rejected)
+    "The message with its trades in canonical form; those that have none are among the dead_letters."
+    try: return TradeMessage([canonical(t) for t in m.trades], m.received_at, m.dead_letters)
     except RecordError: pass
     trades, refused = [], []
     for t in m.trades:
         try: trades.append(canonical(t))
         except RecordError as e: refused.append(_refusal(t, e))
-    return TradeMessage(trades, m.received_at, (*m.rejected, *refused))
+    return TradeMessage(trades, m.received_at, (*m.dead_letters, *refused))
 
 _OF_THE_DAY = dict(open=to_price, high=to_price, low=to_price, previous_close=to_price, change=to_number, percent_change=to_number)
 
@@ -97,12 +97,12 @@ def sequence_from(
 
 # %% ../../nbs/05_ingest/02_ticks.ipynb #5486434a
 def _past(records): # None when nothing of it is ours
-    ticks, rejected = [], []
+    ticks, dead_letters = [], []
     for key, value in records:
-        try: (rejected.append(decode_dead_letter(value)) if key is None else ticks.append(decode_tick(value)))
+        try: (dead_letters.append(decode_dead_letter(value)) if key is None else ticks.append(decode_tick(value)))
         except RecordError: pass # what never was a tick says nothing about trades
-    if not ticks and not rejected: return None
-    return PastMessage(ticks, min(o.received_at for o in (*ticks, *rejected)), tuple(o.raw for o in rejected))
+    if not ticks and not dead_letters: return None
+    return PastMessage(ticks, min(o.received_at for o in (*ticks, *dead_letters)), tuple(o.raw for o in dead_letters))
 
 def _position(value): # that was given to a refusal
     try: n = parse_json(value).get('sequence')

@@ -18,7 +18,7 @@ from .judge import Judge
 from .mutations import BYTE_CHANGES, ODD_NUMBERS, ODD_THINGS, ODD_WORDS, odd_times
 from ..core.testing import NOON_MS
 from ..feed.budget import TokenBucket
-from ..feed.finnhub import FinnhubClient
+from ..feed.finnhub import CallLimits, FinnhubClient
 from ..feed.trades import TradeStream
 from ..ingest.follower import Follower
 
@@ -129,7 +129,7 @@ class Way:
         self.judge, self.kept, self.account = Judge(settings.feed, None), Kept(), Account()
         self.stream = TradeStream('key', 'ws://127.0.0.1:9', SYMBOLS, clock=clock)
         self.answer = b''
-        self.client = FinnhubClient('key', 'http://127.0.0.1:9', TokenBucket(10**6, 10**6), httpx.MockTransport(lambda r: httpx.Response(200, content=self.answer)), attempts=1)
+        self.client = FinnhubClient('key', 'http://127.0.0.1:9', TokenBucket(10**6, 10**6), httpx.MockTransport(lambda r: httpx.Response(200, content=self.answer)), limits=CallLimits(attempts=1))
         self.follower = Follower(settings, self.kept, self.client, self.stream, SYMBOLS, clock=clock)
 
     def _weigh(self, raw): # ticks and refusals of what was put on the topic
@@ -147,7 +147,7 @@ def frame(self:Way, f:Frame):
     "One frame."
     a, before = self.account, self.follower.counts.duplicates_suppressed
     try:
-        if (m := self.stream._message(f.raw, self.stream._clock())) is not None: self.follower.on_message(m)
+        if (m := self.stream.take_frame(f.raw, self.stream._clock())) is not None: self.follower.on_message(m)
     except FeedAuthError: pass # an error message with these words ends the stream, as it should
     except Exception as e: return a.complain(f'{type(e).__name__}: {e}', f.raw)
     ticks, refused = self._weigh(f.raw)

@@ -81,8 +81,8 @@ def _supervised(home):
     return f"process {state['supervisor']}, {len(state['services'])} services"
 
 async def _quote(settings):
-    from stock_pipeline.feed.finnhub import FinnhubClient
-    async with FinnhubClient(settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, deadline=5, attempts=1) as client:
+    from stock_pipeline.feed.finnhub import CallLimits, FinnhubClient
+    async with FinnhubClient(settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, limits=CallLimits(deadline=5, attempts=1)) as client:
         q = await client.quote(settings.stock_symbols[0])
         return f'{q.symbol} {q.current}, {(time.time()*1000 - q.t_ms)/1000:.0f} s old'
 

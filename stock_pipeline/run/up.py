@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 # %% ../../nbs/12_run/05_up.ipynb #a924149c
 async def check_key(settings:Settings):
     "One call with the key; raises `FeedAuthError` if the feed refuses it. Other trouble is the producer's to cope with."
-    from stock_pipeline.feed.finnhub import FinnhubClient
-    async with FinnhubClient(settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, deadline=5, attempts=1) as client:
+    from stock_pipeline.feed.finnhub import CallLimits, FinnhubClient
+    async with FinnhubClient(settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, limits=CallLimits(deadline=5, attempts=1)) as client:
         try: await client.market_status()
         except FeedAuthError: raise
         except FeedError as e: log.warning('the key could not be checked: %s', e)
