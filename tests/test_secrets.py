@@ -44,7 +44,7 @@ def test_no_file_beside_them_has_one():
 
 def test_passwords_are_made_at_random():
     "Two homes never share one."
-    code = 'import sys; from pathlib import Path; from stock_pipeline.local.server import secret; print(secret(Path(sys.argv[1]), "postgres_owner"))'
+    code = 'import sys; from pathlib import Path; from stock_pipeline.local.home import secret; print(secret(Path(sys.argv[1]), "postgres_owner"))'
     import sys, tempfile
     made = set()
     for _ in range(2):

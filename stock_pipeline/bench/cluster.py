@@ -22,7 +22,8 @@ from .cpu import CpuMeter
 from .load import Expected, Plan
 from .site import Contestant, Site, running
 from ..local.java import java_home
-from ..local.server import Server, free_port, secret
+from ..local.home import secret
+from ..local.server import Server, free_port
 
 # %% auto #0
 __all__ = ['NOT_ITS', 'spark_defaults', 'SparkDaemon', 'SparkMaster', 'SparkWorker', 'SparkCluster', 'drain_by_parts', 'steady',

@@ -21,7 +21,7 @@ from ..core.sessions import new_york_ms, trading_day
 from ..core.minutes import FeedMinute
 from .load import Plan, columns
 from ..local.stack import embedded_stack
-from ..local.server import secret
+from ..local.home import secret
 from ..store import writer
 from ..store.coverage import Market, decided_until, put_minutes, refresh
 from ..store.connection import connect, transaction

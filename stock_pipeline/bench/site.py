@@ -23,7 +23,8 @@ from ..core.errors import StackError
 from ..ingest.topic import ensure_topic
 from .load import BAR_FIELDS, Expected, Plan, blocks, expect
 from ..local.process import ProcessRef, end_process, family
-from ..local.stack import ROLE_SETTINGS, Stack, guarded, home_lock
+from ..local.home import home_lock
+from ..local.stack import ROLE_SETTINGS, Stack, guarded
 from ..local.server import ServiceSpec, free_port, last_line, spawn, wait_until
 from ..run.status import memory_mb
 from ..store.connection import connect

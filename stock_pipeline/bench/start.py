@@ -17,12 +17,11 @@ from rich.table import Table
 from ..core.config import load_settings
 from ..core.errors import PipelineError, StackError
 from ..core.sessions import session_at
-from ..run.services import kept_settings, settings_env
+from ..local.home import kept_settings, read_state, settings_env
 from ..local.process import family
 from ..local.stack import ROLE_SETTINGS, guarded
 from ..local.server import free_port, last_line, open_environ
 from ..run.status import memory_mb
-from ..run.supervisor import read_state
 from ..store.reader import Reader
 
 # %% auto #0

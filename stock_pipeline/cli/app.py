@@ -109,10 +109,10 @@ def doctor(home:Home=None):
 def reset(home:Home=None, yes:Annotated[bool, typer.Option('--yes', '-y', help='Do not ask.')]=False):
     "Delete all data of the embedded stack in this home: databases, topics, checkpoints, logs, generated passwords."
     from stock_pipeline.local.stack import Stack
-    from stock_pipeline.run.supervisor import read_state
+    from stock_pipeline.local.home import running_supervisor
     settings = asked(home)
     where = settings.stock_pipeline_home
-    if read_state(where)['supervisor']: raise StackError(f'The pipeline runs in {where}', 'Stop it first with: stock-pipeline down')
+    if running_supervisor(where): raise StackError(f'The pipeline runs in {where}', 'Stop it first with: stock-pipeline down')
     if not where.exists(): return typer.echo(f'Nothing to delete: {where} is not there')
     if any(where.iterdir()) and not (where/'run').is_dir(): raise StackError(f'{where} is not a home of this program', 'Check --home')
     if not yes: typer.confirm(f'Delete all data in {where}?', abort=True)
@@ -125,7 +125,7 @@ def retention(home:Home=None, days:Annotated[Optional[int], typer.Option(min=1, 
     from stock_pipeline.store.connection import connect
     from stock_pipeline.store.migrations import migrate
     from stock_pipeline.store.partitions import newest_tick, retain
-    from stock_pipeline.run.services import kept_settings
+    from stock_pipeline.local.home import kept_settings
     settings = asked(home)
     settings = kept_settings(settings.stock_pipeline_home) or settings # in a container there is no `up` that kept any
     conn = connect(settings.postgres_dsn())

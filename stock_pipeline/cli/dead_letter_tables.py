@@ -70,7 +70,7 @@ def show_letter(
 def home_settings(home:Path|None) -> Settings:
     "The settings that the pipeline of this home works with."
     from stock_pipeline.cli.app import env_file
-    from stock_pipeline.run.services import kept_settings
+    from stock_pipeline.local.home import kept_settings
     settings = load_settings(env_file(), **({'stock_pipeline_home': home} if home else {}))
     return kept_settings(settings.stock_pipeline_home) or settings
 

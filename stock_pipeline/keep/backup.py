@@ -18,10 +18,9 @@ import typer
 
 from ..core.config import Settings
 from ..core.errors import StackError, StoreError
-from ..run.services import kept_settings
-from ..local.stack import Stack, home_lock
+from ..local.home import home_lock, kept_settings, running_supervisor
+from ..local.stack import Stack
 from ..local.server import disk_errors
-from ..run.supervisor import read_state
 from ..store.connection import AdvisoryLock, connect
 
 # %% auto #0
@@ -141,8 +140,8 @@ def opened(
     home = settings.stock_pipeline_home
     kept = kept_settings(home)
     if kept is None and settings.postgres_password.get_secret_value(): yield settings; return
-    if boss := read_state(home)['supervisor']:
-        if alone: raise StackError(f'The pipeline runs in {home} (process {boss})', 'Stop it first with: stock-pipeline down')
+    if boss := running_supervisor(home):
+        if alone: raise StackError(f'The pipeline runs in {home} (process {boss.pid})', 'Stop it first with: stock-pipeline down')
         yield kept; return
     with home_lock(home):
         server = Stack(kept or settings, kafka=False, redis=False)

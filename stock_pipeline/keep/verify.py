@@ -127,7 +127,7 @@ EXIT = {'verified': 0, 'differences': 1, 'empty': 3, 'unverifiable': 3}
 
 def _effective(home):
     from stock_pipeline.cli.app import env_file
-    from stock_pipeline.run.services import kept_settings
+    from stock_pipeline.local.home import kept_settings
     settings = load_settings(env_file(), **({'stock_pipeline_home': home} if home else {}))
     return kept_settings(settings.stock_pipeline_home) or settings # in a container there is no `up` that kept any
 

@@ -15,8 +15,8 @@ from ..core.config import Settings
 from ..core.errors import PipelineError
 from ..local.archives import missing_artifacts
 from ..local.java import find_java
-from .services import fresh_beat, kept_settings, page_answers
-from .supervisor import read_state
+from ..local.home import kept_settings, read_state
+from .services import fresh_beat, page_answers
 
 # %% auto #0
 __all__ = ['Finding', 'checked', 'machine_findings', 'hop_findings', 'diagnose', 'report']

@@ -11,29 +11,16 @@ from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from ..core.config import Settings, secret_names
 from ..local.archives import jar_paths
 from ..local.class_archive import ClassArchive, archive_path
+from ..local.home import settings_env
 from ..local.java import find_java
 from ..local.server import ServiceSpec
 
 # %% auto #0
-__all__ = ['NEEDS', 'KEPT', 'AT_REST', 'LAUNCHER', 'settings_env', 'service_env', 'keep_settings', 'kept_settings', 'fresh_beat',
-           'page_answers', 'pipeline_specs', 'connector_jars', 'spark_archive', 'with_archive']
-
-# %% ../../nbs/12_run/01_services.ipynb #77b86ca7
-def _as_text(v):
-    if isinstance(v, SecretStr): return v.get_secret_value()
-    if isinstance(v, tuple): return ','.join(map(str, v))
-    return '' if v is None else str(v)
-
-def settings_env(
-    settings:Settings
-) -> dict[str, str]: # NAME -> value, for a child process
-    "The settings as environment variables."
-    return {(f.validation_alias or name).upper(): _as_text(getattr(settings, name)) for name, f in Settings.model_fields.items()}
+__all__ = ['NEEDS', 'AT_REST', 'LAUNCHER', 'service_env', 'fresh_beat', 'page_answers', 'pipeline_specs', 'connector_jars',
+           'spark_archive', 'with_archive']
 
 # %% ../../nbs/12_run/01_services.ipynb #cffdccf6
 NEEDS = {'producer': {'FINNHUB_API_KEY'}, 'stream': {'POSTGRES_PASSWORD', 'POSTGRES_WRITER_PASSWORD', 'REDIS_URL'}, 'dashboard': {'POSTGRES_READER_PASSWORD', 'REDIS_URL'}}
@@ -47,30 +34,6 @@ def service_env(
     env['POSTGRES_READER_USER'], env['POSTGRES_READER_PASSWORD'] = settings.role('reader') # the owner where there is no reader
     key = {'FINNHUB_API_KEY': '(held by the producer)' if env['FINNHUB_API_KEY'] else ''}
     return env | {o: key.get(o, '') for o in secret_names() - NEEDS[name]}
-
-# %% ../../nbs/12_run/01_services.ipynb #6e16f938
-KEPT = 'settings.json'
-
-def keep_settings(settings:Settings) -> Path:
-    "Write the settings in effect for `status`, `logs` and `doctor`; mode 0600."
-    doc = settings_env(settings)
-    if doc['FINNHUB_API_KEY']: doc['FINNHUB_API_KEY'] = '(not kept)'
-    path = settings.stock_pipeline_home/'run'/KEPT
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path.with_suffix('.tmp'), os.O_WRONLY|os.O_CREAT|os.O_TRUNC, 0o600), 'w') as f: json.dump(doc, f)
-    path.with_suffix('.tmp').replace(path)
-    return path
-
-def kept_settings(
-    home:Path, # STOCK_PIPELINE_HOME
-) -> Settings|None: # None: `up` has not run here
-    "The settings that the running pipeline works with."
-    try: doc = json.loads((home/'run'/KEPT).read_text())
-    except (OSError, ValueError): return None
-    names = {(f.validation_alias or name).upper(): name for name, f in Settings.model_fields.items()}
-    default = lambda k: Settings.model_fields[names[k]].get_default(call_default_factory=True)
-    try: return Settings(**{names[k]: default(k) if v == '' else v for k, v in doc.items() if k in names}) # empty is said too: the environment of who asks must not fill it
-    except ValueError: return None # kept by another version
 
 # %% ../../nbs/12_run/01_services.ipynb #4a4dd1e0
 AT_REST = 'starting', 'failed', 'stopped'

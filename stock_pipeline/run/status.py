@@ -14,9 +14,9 @@ import psutil
 from ..core.config import Settings
 from ..core.disk import read_disk
 from ..core.errors import PipelineError
-from .services import fresh_beat, kept_settings
+from ..local.home import kept_settings, read_state, state_problem
+from .services import fresh_beat
 from ..local.process import family
-from .supervisor import read_state
 from ..store import progress # adds totals and batches to Reader
 from ..store.reader import Reader
 
@@ -74,7 +74,10 @@ def pipeline_status(
     services = [{k: o.get(k) for k in names} | ({'memory_mb': memory_mb(o['pid'])} if memory else {}) for o in state['services']]
     doc = dict(feed=settings.feed if settings else None, simulated=settings.feed == 'simulated' if settings else None, home=str(home), supervisor=state['supervisor'],
         services=services, **NO_FIGURES, disk=None, unknown_symbols=[], healthy=False, problem='')
-    if not settings or not services: return {**doc, 'problem': f'Nothing runs in {home}; start it with: stock-pipeline up'}
+    if not settings or not services:
+        torn = state_problem(home)
+        why = f'{torn}; `stock-pipeline down` ends what runs there' if torn else f'Nothing runs in {home}; start it with: stock-pipeline up'
+        return {**doc, 'problem': why}
     ill = [f"{o['name']} is {o['state']}" for o in services if o['state'] not in ('running', 'finished')]
     if state['supervisor'] is None: return {**doc, 'problem': 'No supervisor; `stock-pipeline up` starts it again, `stock-pipeline down` ends what is left'}
     mine, awake = reader or Reader(settings.postgres_dsn(role='reader')), not any(o['name'] == 'postgres' and o['state'] != 'running' for o in services)

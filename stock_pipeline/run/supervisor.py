@@ -5,7 +5,7 @@
 # %% ../../nbs/12_run/03_supervisor.ipynb #38b8d097
 from __future__ import annotations
 
-import json, logging, os, signal, threading, time
+import logging, os, signal, threading, time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from fastcore.basics import patch
 from ..core.errors import PipelineError, StackError
 from ..local.process import ProcessRef, end_process, kill_all, marked, stop_signals
 from ..local.postgres import folder_elsewhere
-from ..local.stack import home_lock
+from ..local.home import home_lock, read_state, running_supervisor, state_path, write_state
 from ..local.server import ServiceSpec, last_line, spawn
 
 # %% auto #0
-__all__ = ['logger', 'Event', 'Tended', 'state_path', 'read_state', 'end_leftovers', 'stop_home', 'Supervisor']
+__all__ = ['logger', 'Event', 'Tended', 'end_leftovers', 'stop_home', 'Supervisor']
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #cdd87c1a
 logger = logging.getLogger(__name__)
@@ -60,24 +60,6 @@ def as_dict(self:Tended) -> dict:
         folder=self.spec.folder, stop_signal=int(self.spec.stop_signal), stop_timeout=self.spec.stop_timeout, restarts=self.restarts,
         since=round(self.since, 3), detail=self.detail, log=str(self.spec.log or ''))
 
-# %% ../../nbs/12_run/03_supervisor.ipynb #bd09807b
-def state_path(home): return Path(home)/'run'/'state.json'
-
-def read_state(
-    home:Path, # STOCK_PIPELINE_HOME
-) -> dict: # supervisor: pid or None; services: list as in the file, corrected
-    "How the services of this home are now: a dead process is `stopped`, one without a supervisor `unsupervised`."
-    try: state = json.loads(state_path(home).read_text(encoding='utf-8'))
-    except (OSError, ValueError): return dict(supervisor=None, services=[])
-    boss = ProcessRef(state['supervisor'], state['start'])
-    supervised = boss.alive()
-    for o in state['services']:
-        lives = bool(o['pid']) and ProcessRef(o['pid'], o['start'], o['folder']).mine()
-        if not supervised: o['state'] = 'unsupervised' if lives else 'stopped'
-        elif o['pid'] and not lives: o['state'] = 'backoff' # died a moment ago
-        if not lives: o['pid'] = None
-    return dict(supervisor=boss.pid if supervised else None, services=state['services'])
-
 # %% ../../nbs/12_run/03_supervisor.ipynb #1d6e25a0
 def end_leftovers(
     home:Path, # nobody holds its lock
@@ -98,8 +80,8 @@ def stop_home(
     patience:float=90, # seconds for the supervisor to stop everything
 ) -> bool: # something ran
     "Stop the supervisor of this home from outside, and whatever runs without one."
-    boss = read_state(home)['supervisor']
-    if boss: end_process(ProcessRef.of(boss), signal.SIGTERM, patience)
+    boss = running_supervisor(home)
+    if boss: end_process(boss, signal.SIGTERM, patience)
     return bool(end_leftovers(home)) or bool(boss)
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #92691665
@@ -151,10 +133,7 @@ def states(self:Supervisor) -> list[dict]: # in the order of starting
 
 @patch
 def _save(self:Supervisor):
-    me = ProcessRef.of(os.getpid())
-    part = state_path(self.home).with_suffix('.new')
-    part.write_text(json.dumps(dict(supervisor=me.pid, start=me.start, services=self.states()), indent=1), encoding='utf-8')
-    part.replace(state_path(self.home))
+    write_state(self.home, ProcessRef.of(os.getpid()), self.states())
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #b1eb9d7f
 @patch

@@ -20,13 +20,14 @@ from ..core.config import Settings
 from ..core.disk import DiskWatch
 from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError, in_words
 from ..local.archives import fetch_artifacts, missing_artifacts
+from ..local.home import home_lock, keep_settings, make_home, running_supervisor, settings_env
 from ..local.java import find_java, java_home
 from ..local.postgres import folder_elsewhere
-from .services import connector_jars, fresh_beat, keep_settings, pipeline_specs, settings_env, spark_archive, with_archive
-from ..local.stack import Stack, home_lock
+from .services import connector_jars, fresh_beat, pipeline_specs, spark_archive, with_archive
+from ..local.stack import Stack
 from ..local.server import check_room, free_port, last_line
 from .status import pipeline_status
-from .supervisor import Supervisor, end_leftovers, read_state
+from .supervisor import Supervisor, end_leftovers
 from ..store.reader import Reader
 
 # %% auto #0
@@ -117,8 +118,8 @@ def build(
 
 # %% ../../nbs/12_run/05_up.ipynb #3881ed66
 def _refuse_second(settings):
-    boss = read_state(settings.stock_pipeline_home)['supervisor']
-    if boss: raise StackError(f'The pipeline already runs in {settings.stock_pipeline_home} (process {boss})', 'See it with `stock-pipeline status`, stop it with `stock-pipeline down`, or choose another --home')
+    boss = running_supervisor(settings.stock_pipeline_home)
+    if boss: raise StackError(f'The pipeline already runs in {settings.stock_pipeline_home} (process {boss.pid})', 'See it with `stock-pipeline status`, stop it with `stock-pipeline down`, or choose another --home')
 
 def run_up(
     settings:Settings,
@@ -228,7 +229,7 @@ def _report(doc, console):
 def _detached(settings:Settings, console:Console, patience:float=240):
     fetch_with_bar(settings.stock_pipeline_cache, console) # here, where its progress is seen
     home = settings.stock_pipeline_home
-    try: (home/'logs').mkdir(parents=True, exist_ok=True)
+    try: (make_home(home)/'logs').mkdir(exist_ok=True)
     except OSError as e: raise StackError(f'{e.filename} cannot be made: {e.strerror}', 'Check the folder, or choose another with --home') from None
     path = home/'logs'/'supervisor.log'
     with open(path, 'wb') as out:
