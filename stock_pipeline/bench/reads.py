@@ -23,9 +23,11 @@ from ..core.config import Settings
 from ..core.sessions import new_york_ms
 from .drawing import pyplot, save
 from .history import TOPIC, History, filled
-from ..serve import foreign_bytes as letters # its queries, and those of the next two, become methods of Reader
-from ..store import coverage, progress, series
+from ..store.coverage import read_coverage, read_coverage_span
+from stock_pipeline.store.progress import (read_batches, read_dead_letter_tally, read_dead_letters, read_offsets,
+    read_stored, read_totals)
 from ..store.reader import Reader
+from ..store.series import read_averages, read_bars
 
 # %% auto #0
 __all__ = ['QUESTIONS', 'WARM', 'TARGET_MS', 'Visitor', 'Asked', 'listening', 'Scan', 'scans', 'sequential', 'Read', 'explained',
@@ -48,29 +50,29 @@ class Visitor:
 # %% ../../nbs/14_bench/15_reads.ipynb #f46890f8
 QUESTIONS = { # page, question → how the page asks it
     ('every page', 'latest of all symbols'): lambda r, v: r.latest(),
-    ('health strip', 'offsets'): lambda r, v: r.offsets(TOPIC),
-    ('health strip', 'newest 20 batches'): lambda r, v: r.batches(),
-    ('health strip', 'totals'): lambda r, v: r.totals(),
+    ('health strip', 'offsets'): lambda r, v: read_offsets(r, TOPIC),
+    ('health strip', 'newest 20 batches'): lambda r, v: read_batches(r),
+    ('health strip', 'totals'): lambda r, v: read_totals(r),
     ('overview', "today's trades, 5 symbols"): lambda r, v: r.stats(v.symbols(), *v.day(), 'trades'),
     ('overview', "today's quotes, 5 symbols"): lambda r, v: r.stats(v.symbols(), *v.day(), 'quotes'),
     ('overview', 'closes before today, 5 symbols'): lambda r, v: r.closes(v.symbols(), v.day()[0]),
-    ('overview', 'bars of an hour, 5 symbols'): lambda r, v: r.bars(v.symbols(), *v.span(61/60)),
-    ('charts', 'bars of 24 h, 1 symbol'): lambda r, v: r.bars(v.symbols(1), *v.span(24)),
-    ('charts', 'bars of 24 h, 5 symbols'): lambda r, v: r.bars(v.symbols(), *v.span(24)),
-    ('charts', 'averages of 24 h, 5 symbols'): lambda r, v: r.averages(v.symbols(), *v.span(24), int(v.rng.choice([5, 15, 30]))),
-    ('charts', 'coverage of 24 h, 5 symbols'): lambda r, v: r.coverage(*v.span(24), v.symbols()),
+    ('overview', 'bars of an hour, 5 symbols'): lambda r, v: read_bars(r, v.symbols(), *v.span(61/60)),
+    ('charts', 'bars of 24 h, 1 symbol'): lambda r, v: read_bars(r, v.symbols(1), *v.span(24)),
+    ('charts', 'bars of 24 h, 5 symbols'): lambda r, v: read_bars(r, v.symbols(), *v.span(24)),
+    ('charts', 'averages of 24 h, 5 symbols'): lambda r, v: read_averages(r, v.symbols(), *v.span(24), int(v.rng.choice([5, 15, 30]))),
+    ('charts', 'coverage of 24 h, 5 symbols'): lambda r, v: read_coverage(r, *v.span(24), v.symbols()),
     ('data table', 'newest 50 ticks of all'): lambda r, v: r.ticks(None, 50),
     ('data table', 'an older page of all'): lambda r, v: r.ticks(None, 50, v.moment()),
     ('data table', 'newest 100 ticks, 5 symbols'): lambda r, v: r.ticks(v.symbols(), 100),
     ('analytics', 'statistics of 24 h, 5 symbols'): lambda r, v: r.stats(v.symbols(), *v.span(24)),
     ('analytics', 'statistics of 7 days, 5 symbols'): lambda r, v: r.stats(v.symbols(), *v.span(168)),
-    ('analytics', 'what is stored'): lambda r, v: r.stored(),
-    ('analytics', 'newest 100 batches'): lambda r, v: r.batches(100),
-    ('analytics', 'dead letters by reason'): lambda r, v: r.dead_letter_tally(),
-    ('analytics', 'newest dead letters'): lambda r, v: r.dead_letters(),
-    ('coverage', 'time that is covered'): lambda r, v: r.coverage_span(),
-    ('coverage', 'symbols of a day'): lambda r, v: r.coverage((d := v.day())[0], d[0] + 3_600_000),
-    ('coverage', 'a day, 40 symbols'): lambda r, v: r.coverage(*v.day(), v.symbols(min(40, len(v.busy))))}
+    ('analytics', 'what is stored'): lambda r, v: read_stored(r),
+    ('analytics', 'newest 100 batches'): lambda r, v: read_batches(r, 100),
+    ('analytics', 'dead letters by reason'): lambda r, v: read_dead_letter_tally(r),
+    ('analytics', 'newest dead letters'): lambda r, v: read_dead_letters(r),
+    ('coverage', 'time that is covered'): lambda r, v: read_coverage_span(r),
+    ('coverage', 'symbols of a day'): lambda r, v: read_coverage(r, (d := v.day())[0], d[0] + 3_600_000),
+    ('coverage', 'a day, 40 symbols'): lambda r, v: read_coverage(r, *v.day(), v.symbols(min(40, len(v.busy))))}
 
 # %% ../../nbs/14_bench/15_reads.ipynb #882242fd
 class Asked(NamedTuple):

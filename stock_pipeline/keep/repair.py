@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 from psycopg2.extras import execute_values
 
 from ..core.conditions import sets_price
+from ..core.minutes import MINUTE_MS
 from ..store.connection import CONTENDED, transaction
 from ..store.connection import open_session
 from ..store.writer import BAR_COLUMNS, LATEST_COLUMNS, lock_symbols, refresh_averages
 from .newest import latest_differences, newest_of
 from .snapshot import TABLES, Span, copied
 from ..store.partitions import sealed_ms
-from ..core.minutes import MINUTE_MS
 from ..stream.windows import partial_bars
 
 # %% auto #0

@@ -100,13 +100,13 @@ def _producer(settings):
 # %% ../../nbs/12_run/06_doctor.ipynb #da82a20f
 def _broker(settings):
     from stock_pipeline.store.lag import BrokerProbe, lag_of, read_ends
-    from stock_pipeline.store import progress # adds offsets to Reader
+    from stock_pipeline.store.progress import read_offsets
     from stock_pipeline.store.reader import Reader
     probe, reader = BrokerProbe(settings.kafka_bootstrap_servers, settings.topic), Reader(settings.postgres_dsn(role='reader'))
     try:
         ends = read_ends(probe)
         held = sum(e - s for s, e in ends.spans.values())
-        try: return f'{held:,} records on {settings.topic}, {lag_of(ends, reader.offsets(settings.topic)):,} of them waiting'
+        try: return f'{held:,} records on {settings.topic}, {lag_of(ends, read_offsets(reader, settings.topic)):,} of them waiting'
         except PipelineError: return f'{held:,} records on {settings.topic}'
     finally: probe.close(); reader.close()
 
@@ -116,10 +116,10 @@ def _job(settings):
     return f"{beat['state']}, batch {beat['batch_id']}" + (f", {beat['duration_ms']:.0f} ms" if beat.get('duration_ms') else '')
 
 def _database(settings):
-    from stock_pipeline.store import progress # adds totals to Reader
+    from stock_pipeline.store.progress import read_totals
     from stock_pipeline.store.reader import Reader
     reader = Reader(settings.postgres_dsn(role='reader'))
-    try: return f'{reader.totals().stored:,} ticks in {settings.database}'
+    try: return f'{read_totals(reader).stored:,} ticks in {settings.database}'
     finally: reader.close()
 
 def _cache(settings):

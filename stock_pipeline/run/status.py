@@ -17,7 +17,7 @@ from ..core.errors import PipelineError
 from ..local.home import kept_settings, read_state, state_problem
 from .services import fresh_beat
 from ..local.process import family
-from ..store import progress # adds totals and batches to Reader
+from ..store.progress import read_batches, read_totals
 from ..store.reader import Reader
 
 # %% auto #0
@@ -33,7 +33,7 @@ def store_figures(
     now_ms:int, # wall clock
 ) -> dict: # ticks_stored, duplicates, dead_letters, newest_tick_age_s, latency_ms, batch_age_s
     "The figures that the database knows; raises `StoreError` when it is away."
-    totals, newest, batches = reader.totals(), reader.query(_NEWEST)[0], reader.batches(200)
+    totals, newest, batches = read_totals(reader), reader.query(_NEWEST)[0], read_batches(reader, 200)
     recent = [b for b in batches if now_ms - b.finished_at < RECENT_MS]
     at = newest.received if settings.feed == 'replay' else newest.event
     p50, p99 = [b.p50_ms for b in recent if b.p50_ms is not None], [b.p99_ms for b in recent if b.p99_ms is not None]

@@ -28,6 +28,7 @@ from ..local.stack import Stack
 from ..local.server import check_room, free_port, last_line
 from .status import pipeline_status
 from .supervisor import Supervisor, end_leftovers
+from ..store.progress import read_offsets
 from ..store.reader import Reader
 
 # %% auto #0
@@ -152,7 +153,7 @@ def replay_stored(
     beat = fresh_beat(settings.stock_pipeline_home/'run'/'producer.json')
     if not beat or not beat.get('replay_done') or not beat.get('ticks_sent'): return False
     with closing(BrokerProbe(settings.kafka_bootstrap_servers, settings.topic)) as probe:
-        try: return lag_of(read_ends(probe), reader.offsets(settings.topic)) == 0
+        try: return lag_of(read_ends(probe), read_offsets(reader, settings.topic)) == 0
         except PipelineError: return False
 
 # %% ../../nbs/12_run/05_up.ipynb #cb9afce0

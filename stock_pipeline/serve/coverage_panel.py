@@ -17,7 +17,7 @@ from ..core.sessions import holiday_name, new_york_date, new_york_ms, trading_da
 from .page import Page, REFRESH_S, cannot_read, explain, look
 from .views import ago, new_york, number
 from ..core.minutes import MINUTE_MS
-from ..store.coverage import HOUR, STATES, Covered, tally
+from ..store.coverage import HOUR, STATES, Covered, read_coverage, read_coverage_span, tally
 
 # %% auto #0
 __all__ = ['COLOURS', 'HEIGHTS', 'MEANINGS', 'COVERAGE_STYLE', 'MOST', 'runs', 'strip_svg', 'shares', 'heard_share', 'down_spans',
@@ -141,7 +141,7 @@ def _choose(page, now, first, last): # day, symbols or None
         which = st.segmented_control('Day', ['today', 'another day'], default='today', key='coverage_when', required=True, persist_state='session')
         lo, hi = new_york_date(first), max(new_york_date(last - 1), new_york_date(first))
         day = today if which == 'today' else st.date_input('New York date', min(max(today, lo), hi), lo, max(hi, today), key='coverage_day', width=160)
-        names = [o.symbol for o in page.reader.coverage(new_york_ms(day), new_york_ms(day) + HOUR)]
+        names = [o.symbol for o in read_coverage(page.reader, new_york_ms(day), new_york_ms(day) + HOUR)]
         picked = st.multiselect('Symbols', names, key='coverage_symbols', placeholder='all symbols' if len(names) <= MOST else f'the first {MOST} of {number(len(names))}', width=420)
     return day, [s for s in names if s in picked] or names[:MOST]
 
@@ -151,10 +151,10 @@ def coverage(page:Page):
     now = look(page)
     if now.error: return explain(page, now)
     try:
-        if (span := page.reader.coverage_span()) is None:
+        if (span := read_coverage_span(page.reader)) is None:
             return st.info('No minute has been decided yet: the producer tells of each minute when it is over, and the job decides it half a minute later.', icon=':material/hourglass_top:')
         day, symbols = _choose(page, now, *span)
-        rows = page.reader.coverage(new_york_ms(day), new_york_ms(day + timedelta(days=1)), symbols)
+        rows = read_coverage(page.reader, new_york_ms(day), new_york_ms(day + timedelta(days=1)), symbols)
     except StoreError as e: return cannot_read(e)
     show_day(page, now, day, rows, span[1])
 

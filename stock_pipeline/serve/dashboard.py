@@ -22,6 +22,10 @@ from .foreign_bytes import letter_frame, tally_frame
 from .page import Look, Page, REFRESH_S, cannot_read, explain, look, measures, open_page
 from .steady import load_plotly, steady_chart
 from .views import ago, card, iso_utc, market_day, new_york, number, stats_table, tick_table, to_csv
+from ..store.coverage import read_coverage
+from stock_pipeline.store.progress import (read_batches, read_dead_letter_tally, read_dead_letters, read_stored,
+    read_totals)
+from ..store.series import read_averages, read_bars
 
 # %% auto #0
 __all__ = ['HOURS', 'TICK_FORMAT', 'STATS_FORMAT', 'TABS', 'OPTIONS', 'head', 'hour_points', 'overview', 'span', 'choose',
@@ -58,7 +62,7 @@ def overview(page:Page):
         try:
             trades, quotes = ({o.symbol: o for o in r.stats(symbols, start, end, b)} for b in ('trades', 'quotes'))
             before = r.closes(symbols, start, 'quotes') | r.closes(symbols, start, 'trades')
-            for basis in ('quotes', 'trades'): points |= hour_points(r.bars(symbols, now.clock_ms - 3_600_000, now.clock_ms + 60_000, basis), now.clock_ms)
+            for basis in ('quotes', 'trades'): points |= hour_points(read_bars(r, symbols, now.clock_ms - 3_600_000, now.clock_ms + 60_000, basis), now.clock_ms)
         except StoreError as e: cannot_read(e)
     cards = [card(q, now.clock_ms, trades.get(q.row.symbol), quotes.get(q.row.symbol), before.get(q.row.symbol), now.stale_s) for q in now.quotes]
     st.html(cards_html(cards, points))
@@ -97,9 +101,9 @@ def charts(page:Page):
     if not picked: return st.info('Choose at least one symbol.', icon=':material/touch_app:')
     start, end = span(now, HOURS[hours])
     try:
-        bars, minutes = page.reader.bars(picked, start, end, basis), 0 if length == 'none' or kind != 'Price' else int(length.split()[0])
-        averages = page.reader.averages(picked, start, end, minutes, basis) if minutes else None
-        down = down_spans(page.reader.coverage(start, end, picked), start)
+        bars, minutes = read_bars(page.reader, picked, start, end, basis), 0 if length == 'none' or kind != 'Price' else int(length.split()[0])
+        averages = read_averages(page.reader, picked, start, end, minutes, basis) if minutes else None
+        down = down_spans(read_coverage(page.reader, start, end, picked), start)
     except StoreError as e: return cannot_read(e)
     shade = now.session != 'always open'
     draw_chart(bars, picked, start, end, colours(now.symbols), shade, averages, minutes, kind, basis, now, down)
@@ -173,7 +177,7 @@ def analytics(page:Page):
         hours = choose('Range', [*HOURS, '7 days'], 'stats_range', '24h')
         basis = choose_basis(now, 'stats_basis')
     start, end = span(now, HOURS.get(hours, 168))
-    try: stats, bars = page.reader.stats(now.symbols, start, end, basis), page.reader.bars(now.symbols, start, end, basis) if hours != '7 days' else None
+    try: stats, bars = page.reader.stats(now.symbols, start, end, basis), read_bars(page.reader, now.symbols, start, end, basis) if hours != '7 days' else None
     except StoreError as e: return cannot_read(e)
     if not stats: st.info(f'No bar of {basis} in this range.', icon=':material/query_stats:')
     else: show_stats(now, stats, bars, start, end, basis, hours)
@@ -198,7 +202,7 @@ def show_stats(now, stats, bars, start, end, basis, hours):
 # %% ../../nbs/11_serve/09_dashboard.ipynb #5502ebc4
 def counts(page:Page):
     "How much is stored, and what did not fit."
-    covered, totals, batches = page.reader.stored(), page.reader.totals(), page.reader.batches(100)
+    covered, totals, batches = read_stored(page.reader), read_totals(page.reader), read_batches(page.reader, 100)
     st.markdown('##### Records')
     for column, (label, value, source) in zip(st.columns(5), [('Ticks stored', totals.stored, 'stream_ledger'), ('One-minute bars', sum(o.bars for o in covered), 'bars_1m'),
             ('Duplicates dropped', totals.duplicate, 'stream_ledger'), ('Dead letters', totals.dead_letter, 'stream_ledger'), ('Offsets read', totals.read, 'stream_ledger')]):
@@ -209,10 +213,10 @@ def counts(page:Page):
     with st.expander(f'Micro-batches ({len(batches)} newest)', key='batches_open'):
         if batches: st.dataframe(pd.DataFrame([{'Batch': b.batch_id, 'Finished': new_york(b.finished_at), 'Records': b.rows, 'Duration, ms': b.duration_ms, 'Latency p50, ms': b.p50_ms, 'Latency p99, ms': b.p99_ms} for b in batches]), hide_index=True, key='batches')
     with st.expander(f'Dead letters ({number(totals.dead_letter)})', key='dead_open'):
-        now, tallies = datetime.now(timezone.utc), page.reader.dead_letter_tally()
+        now, tallies = datetime.now(timezone.utc), read_dead_letter_tally(page.reader)
         if tallies:
             st.dataframe(tally_frame(tallies, now), hide_index=True, key='dead_reasons')
-            st.dataframe(letter_frame(page.reader.dead_letters(), now), hide_index=True, key='dead_letters')
+            st.dataframe(letter_frame(read_dead_letters(page.reader), now), hide_index=True, key='dead_letters')
             st.caption('The newest · source: PostgreSQL dead_letters · all of one, and sending it again: `stock-pipeline dead-letters show|replay`')
 
 # %% ../../nbs/11_serve/09_dashboard.ipynb #cd3b96c4

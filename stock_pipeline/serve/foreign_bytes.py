@@ -9,10 +9,9 @@ import base64
 from datetime import datetime
 
 import pandas as pd
-from fastcore.basics import patch
 
 from .views import ago, number, safe_cell
-from ..store.dead_letters import TALLY, Letter, Tally
+from ..store.dead_letters import Letter, Tally
 from ..store.reader import Reader
 
 # %% auto #0
@@ -55,11 +54,6 @@ def tally_facts(t:Tally) -> dict:
     return _iso(t._asdict())
 
 # %% ../../nbs/11_serve/08_foreign_bytes.ipynb #68ac8017
-@patch
-def dead_letter_tally(self:Reader) -> list[Tally]: # most frequent first
-    "How many for which reason."
-    return [Tally(*o) for o in self.query(TALLY)]
-
 def tally_frame(
     tallies:list[Tally],
     now:datetime,

@@ -17,8 +17,8 @@ from .measures import (
     Background, Measure, batch_measure, broker_measure, cache_measure, database_measure, feed_measure, ping_ms, read_heartbeat)
 from ..store.lag import BrokerProbe, lag_of, read_ends
 from .views import Quoted, ago, feed_clock, market_session, newest_of
-from ..store import progress, series # their queries become methods of Reader
 from ..store.cache import LatestCache
+from ..store.progress import read_batches, read_offsets, read_totals
 from ..store.reader import Reader
 
 # %% auto #0
@@ -96,7 +96,7 @@ def measures(page:Page, now:Look) -> list:
     if beat and beat.facts.get('feed', s.feed) != s.feed: beat = None # the last run's, of another feed
     offsets, batches, totals = None, [], None
     try:
-        if not error: offsets, batches, totals = reader.offsets(s.topic), reader.batches(), reader.totals()
+        if not error: offsets, batches, totals = read_offsets(reader, s.topic), read_batches(reader), read_totals(reader)
     except StoreError as e: error = e
     ends = page.broker.get(wait=0.3) # a broker that is up takes some 20 ms
     lag = None if ends.value is None or offsets is None else lag_of(ends.value, offsets)

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from fastcore.basics import patch
 from psycopg2.extras import execute_values
 
 from ..core.sessions import Session, new_york_date, new_york_ms, session_at
@@ -20,7 +19,8 @@ from ..core.minutes import FeedMinute, MINUTE_MS
 from .reader import Reader
 
 # %% auto #0
-__all__ = ['STATES', 'HOUR', 'classify', 'tally', 'Market', 'open_minutes', 'put_minutes', 'decided_until', 'refresh', 'Covered']
+__all__ = ['STATES', 'HOUR', 'classify', 'tally', 'Market', 'open_minutes', 'put_minutes', 'decided_until', 'refresh', 'Covered',
+           'read_coverage', 'read_coverage_span']
 
 # %% ../../nbs/07_store/14_coverage.ipynb #d4b73305
 STATES = {'T': 'traded', 'Q': 'quiet', 'D': 'feed down', 'C': 'market closed', 'N': 'not carried'}
@@ -195,14 +195,13 @@ class Covered(NamedTuple):
     states: str # one letter a minute, see STATES; a blank: not decided
     updated_at: int|None = None # the newest change of these rows, epoch ms, UTC
 
-@patch
-def coverage(self:Reader,
+def read_coverage(reader:Reader,
     start_ms:int, # first minute, epoch ms, UTC
     end_ms:int, # past the last minute
     symbols:list|None=None # default: all
 ) -> list[Covered]: # by symbol; a symbol of which nothing is known in this time is absent
     "What each minute in [start, end) was."
-    rows = self.query('''SELECT symbol, (extract(epoch FROM hour)::bigint*1000 - %(first)s)/60000 AS at, states, floor(extract(epoch FROM updated_at)*1000)::bigint AS ms FROM coverage
+    rows = reader.query('''SELECT symbol, (extract(epoch FROM hour)::bigint*1000 - %(first)s)/60000 AS at, states, floor(extract(epoch FROM updated_at)*1000)::bigint AS ms FROM coverage
         WHERE hour = ANY(ARRAY(SELECT to_timestamp(unnest(%(hours)s::bigint[])))) AND (%(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s)) ORDER BY symbol, hour''',
         {'first': (first := start_ms//HOUR*HOUR), 'hours': [h//1000 for h in range(first, end_ms, HOUR)], 'symbols': None if symbols is None else list(symbols)})
     skip, length, found = (start_ms - first)//MINUTE_MS, -(-(end_ms - first)//MINUTE_MS), {}
@@ -212,9 +211,8 @@ def coverage(self:Reader,
     return [Covered(s, text.ljust(length)[skip:length], newest) for s, (text, newest) in found.items()]
 
 # %% ../../nbs/07_store/14_coverage.ipynb #84bc1a0b
-@patch
-def coverage_span(self:Reader) -> tuple[int, int]|None: # first minute, and past the last decided one, epoch ms, UTC; None: nothing yet
+def read_coverage_span(reader:Reader) -> tuple[int, int]|None: # first minute, and past the last decided one, epoch ms, UTC; None: nothing yet
     "The time that is covered."
-    row = self.query('''SELECT extract(epoch FROM min(hour))::bigint*1000 AS first, (SELECT max(extract(epoch FROM hour)::bigint*1000 + length(states)*60000)
+    row = reader.query('''SELECT extract(epoch FROM min(hour))::bigint*1000 AS first, (SELECT max(extract(epoch FROM hour)::bigint*1000 + length(states)*60000)
         FROM coverage WHERE hour = (SELECT max(hour) FROM coverage)) AS last FROM coverage''')[0]
     return None if row.first is None else (row.first, row.last)

@@ -5,25 +5,16 @@
 # %% ../../nbs/07_store/09_dead_letters.ipynb #c1c46f69
 from __future__ import annotations
 
-import logging, re
+import re
 from collections import namedtuple
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-import psycopg2
-from fastcore.basics import patch
-
-from ..core.errors import BrokerError, ConfigError
-from .connection import connect, transaction
-from .ownership import check_owner
+from ..core.errors import ConfigError
 
 # %% auto #0
-__all__ = ['log', 'Tally', 'TALLY', 'MOST_KEY', 'Letter', 'letters_of', 'since_moment', 'Wanted', 'find_letters', 'tally_letters',
-           'dead_letter_topic', 'copy_of', 'uncopied', 'mark_copied', 'copy_producer', 'DeadLetterCopier',
-           'stored_among', 'reached', 'reason_at', 'mark_replayed']
-
-# %% ../../nbs/07_store/09_dead_letters.ipynb #f54f9deb
-log = logging.getLogger(__name__)
+__all__ = ['Tally', 'TALLY', 'Letter', 'letters_of', 'since_moment', 'Wanted', 'find_letters', 'tally_letters', 'uncopied',
+           'mark_copied', 'stored_among', 'reached', 'reason_at', 'mark_replayed']
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #f40132de
 class Letter(NamedTuple):
@@ -109,25 +100,6 @@ def tally_letters(cur, wanted:Wanted=Wanted()) -> list[Tally]: # most frequent f
     cur.execute(TALLY.replace('dead_letters', f'dead_letters {where}'), params)
     return [Tally(*r) for r in cur.fetchall()]
 
-# %% ../../nbs/07_store/09_dead_letters.ipynb #be6d3f70
-MOST_KEY = 64*1024 # bytes of a key that a copy carries; key and value together must stay below the broker's 1 MB
-
-def dead_letter_topic(topic:str) -> str:
-    "The topic of the copies."
-    return f'{topic}.dead-letter'
-
-def copy_of(
-    letter:Letter,
-    whole:bool=True, # False: without the bytes, where the broker takes no message of this size
-) -> dict: # key, value, headers for a Kafka producer
-    "The record on the topic of dead letters."
-    facts = dict(id=letter.id, reason=letter.reason, stage=letter.stage, detail=letter.detail, topic=letter.topic, topic_id=letter.topic_id, partition=letter.partition,
-        offset=letter.offset, received_at=letter.received_at and letter.received_at.isoformat(), created_at=letter.created_at.isoformat(),
-        length=letter.value_length, sha256=letter.value_sha256, cut=letter.is_cut or not whole or None)
-    value, key = (letter.value, letter.key and letter.key[:MOST_KEY]) if whole else (None, None)
-    headers = [(f"dead-letter.{k.replace('_', '-')}", str(v).encode()) for k, v in facts.items() if v is not None]
-    return dict(value=value, key=b'' if key is None and value is None else key, headers=headers) # one of the two must be there
-
 # %% ../../nbs/07_store/09_dead_letters.ipynb #84a8d875
 def uncopied(cur,
     limit:int=100, # 50 MB at worst
@@ -139,92 +111,6 @@ def uncopied(cur,
 def mark_copied(cur, ids:list[int]):
     "Note that the broker has acknowledged them."
     cur.execute('UPDATE dead_letters SET copied_at = clock_timestamp() WHERE id = ANY(%s)', (ids,))
-
-def copy_producer(
-    servers:str, # bootstrap servers
-    topic:str, # of the copies; made if it is absent
-    timeout:float=5, # s for finding the broker
-    **kwargs # further settings of `KafkaProducer`
-):
-    "A client that gives up after ten seconds: the table remembers, and the next call tries again."
-    from kafka import KafkaProducer
-    from stock_pipeline.ingest.delivery import ensure_topic
-    ensure_topic(servers, topic, partitions=1, timeout=timeout)
-    return KafkaProducer(**{**dict(bootstrap_servers=servers.split(','), client_id='stock-pipeline-dead-letters', acks='all', enable_idempotence=False, compression_type='gzip', # one refused record must not fail those after it
-        bootstrap_timeout_ms=timeout*1000, max_block_ms=5_000, request_timeout_ms=8_000, delivery_timeout_ms=10_000, metrics_enabled=False), **kwargs})
-
-# %% ../../nbs/07_store/09_dead_letters.ipynb #ea2b73cf
-class DeadLetterCopier:
-    "Brings the topic of dead letters up to the table, a call at a time."
-    def __init__(self,
-        servers:str, # bootstrap servers
-        topic:str, # the main topic
-        dsn:dict, # keyword arguments of `psycopg2.connect`; needs to read and update `dead_letters`
-        epoch:int|None=None, # of the ownership; None: not checked
-        make=copy_producer, # (servers, topic) → a client; blocks; raises `KafkaError`
-        most:int=10_000, # letters a call
-    ):
-        self.servers, self.topic, self.dsn, self.epoch, self.most = servers, dead_letter_topic(topic), dsn, epoch, most
-        self._make, self._client, self._conn, self.copied = make, None, None, 0
-
-    def __call__(self) -> int: return self.step()
-
-    def _connection(self):
-        if self._conn is None or self._conn.closed: self._conn = connect(self.dsn)
-        return self._conn
-
-    def _drop_client(self):
-        client, self._client = self._client, None
-        if client is not None: client.close(timeout=0)
-
-# %% ../../nbs/07_store/09_dead_letters.ipynb #216cf279
-@patch
-def close(self:DeadLetterCopier):
-    "End the client and the connection."
-    self._drop_client()
-    if self._conn is not None: self._conn.close()
-
-# %% ../../nbs/07_store/09_dead_letters.ipynb #7e2ce6eb
-@patch
-def _send(self:DeadLetterCopier, letter):
-    from kafka.errors import MessageSizeTooLargeError
-    if self._client is None: self._client = self._make(self.servers, self.topic)
-    for whole in (True, False):
-        try: return self._client.send(self.topic, **copy_of(letter, whole))
-        except MessageSizeTooLargeError: log.warning('Dead letter %d is too large for %s; its copy goes without the bytes', letter.id, self.topic)
-
-# %% ../../nbs/07_store/09_dead_letters.ipynb #cbc2cc57
-@patch
-def _send_all(self:DeadLetterCopier, letters) -> list[int]: # ids that the broker acknowledged
-    from kafka.errors import KafkaError, MessageSizeTooLargeError
-    try:
-        sent = [(o, self._send(o)) for o in letters]
-        self._client.flush(timeout=12)
-        refused = [o for o, f in sent if f.failed() and isinstance(f.exception, MessageSizeTooLargeError)] # the broker allows less than the client
-        sent += [(o, self._client.send(self.topic, **copy_of(o, whole=False))) for o in refused]
-        if refused: self._client.flush(timeout=12)
-    except KafkaError as e:
-        self._drop_client()
-        raise BrokerError(f'{len(letters)} dead letters wait for their copy: {type(e).__name__}', 'They are sent when the broker is back') from None
-    done = {o.id for o, f in sent if f.succeeded()}
-    if len(done) < len(letters): self._drop_client()
-    return sorted(done)
-
-# %% ../../nbs/07_store/09_dead_letters.ipynb #7c8049f8
-@patch
-def step(self:DeadLetterCopier) -> int: # copies made now
-    "Send what waits and mark it; raises `Fenced` when another job has taken over."
-    made = 0
-    while made < self.most:
-        with transaction(self._connection()) as cur: letters = uncopied(cur)
-        if not letters: break
-        done = self._send_all(letters)
-        with transaction(self._connection()) as cur:
-            if self.epoch is not None: check_owner(cur, self.epoch)
-            mark_copied(cur, done)
-        made, self.copied = made + len(done), self.copied + len(done)
-        if len(done) < len(letters): break # the next call tries again
-    return made
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #b93e4894
 def stored_among(cur,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..core.errors import StoreError
 
 # %% auto #0
-__all__ = ['Source', 'OffsetGap', 'next_offset', 'advance']
+__all__ = ['Source', 'OffsetGap', 'next_offset', 'advance', 'read_ledger']
 
 # %% ../../nbs/07_store/05_ledger.ipynb #835304f2
 @dataclass(frozen=True)
@@ -50,3 +50,9 @@ def advance(cur, source:Source,
         updated_at = clock_timestamp() WHERE (cluster_id, topic_id, partition, next_offset) = (%s, %s, %s, %s)''',
         (after, stored, duplicate, dead_letter, source.cluster_id, source.topic_id, source.partition, due))
     if cur.rowcount != 1: raise StoreError(f'The ledger of {source.topic}-{source.partition} moved under this transaction', 'It is tried again')
+
+# %% ../../nbs/07_store/05_ledger.ipynb #f4798a7f
+def read_ledger(cur, cluster_id:str, topic_id:str) -> dict[int, int]: # partition -> next offset
+    "What is stored so far."
+    cur.execute('SELECT partition, next_offset FROM stream_ledger WHERE (cluster_id, topic_id) = (%s, %s)', (cluster_id, topic_id))
+    return dict(cur.fetchall())

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastcore.basics import patch
-
+from .dead_letters import TALLY, Tally
 from .reader import Reader
 
 # %% auto #0
-__all__ = ['Stored', 'Totals', 'Offset', 'Batch']
+__all__ = ['Stored', 'Totals', 'read_stored', 'read_totals', 'Offset', 'Batch', 'read_offsets', 'read_batches',
+           'read_dead_letter_tally', 'read_dead_letters']
 
 # %% ../../nbs/07_store/11_progress.ipynb #18d42d02
 _MS = "floor(extract(epoch FROM {0})*1000)::bigint AS {0}".format
@@ -35,17 +35,15 @@ class Totals(NamedTuple):
     read: int # offsets below `next_offset`
     updated_at: int|None # epoch ms, UTC; None: nothing read yet
 
-@patch
-def stored(self:Reader) -> list[Stored]: # by symbol and basis
+def read_stored(reader:Reader) -> list[Stored]: # by symbol and basis
     "Ticks and bars of each symbol, as counted when bars were written."
-    rows = self.tuples("""SELECT symbol, basis, ticks, bars, extract(epoch FROM first)::bigint*1000, extract(epoch FROM last)::bigint*1000
+    rows = reader.tuples("""SELECT symbol, basis, ticks, bars, extract(epoch FROM first)::bigint*1000, extract(epoch FROM last)::bigint*1000
         FROM symbol_sums ORDER BY symbol, basis""")
     return [Stored._make(o) for o in rows]
 
-@patch
-def totals(self:Reader) -> Totals:
+def read_totals(reader:Reader) -> Totals:
     "Offsets read and what became of them, over all topics this database was fed from."
-    return Totals._make(self.query(f"""SELECT coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint, coalesce(sum(dead_letter), 0)::bigint,
+    return Totals._make(reader.query(f"""SELECT coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint, coalesce(sum(dead_letter), 0)::bigint,
         coalesce(sum(next_offset), 0)::bigint, floor(extract(epoch FROM max(updated_at))*1000)::bigint FROM stream_ledger""")[0])
 
 # %% ../../nbs/07_store/11_progress.ipynb #0d6de963
@@ -65,29 +63,30 @@ class Batch(NamedTuple):
     p99_ms: float|None
     finished_at: int # epoch ms, UTC
 
-@patch
-def offsets(self:Reader,
+def read_offsets(reader:Reader,
     topic:str
 ) -> list[Offset]: # by partition; [] before the first commit
     "How far the job has read the topic, for the topic's id that was advanced last."
-    rows = self.query(f"""SELECT partition, next_offset, topic_id, {_MS('updated_at')} FROM stream_ledger WHERE (cluster_id, topic_id) =
+    rows = reader.query(f"""SELECT partition, next_offset, topic_id, {_MS('updated_at')} FROM stream_ledger WHERE (cluster_id, topic_id) =
         (SELECT cluster_id, topic_id FROM stream_ledger WHERE topic = %(topic)s ORDER BY updated_at DESC LIMIT 1) ORDER BY partition""", {'topic': topic})
     return [Offset._make(o) for o in rows]
 
 # %% ../../nbs/07_store/11_progress.ipynb #385ac143
-@patch
-def batches(self:Reader,
+def read_batches(reader:Reader,
     limit:int=20
 ) -> list[Batch]: # newest first
     "The last micro-batches."
-    rows = self.query("""SELECT batch_id, sum(rows)::bigint, max(duration_ms), max(latency_p50_ms), max(latency_p99_ms), floor(extract(epoch FROM max(finished_at))*1000)::bigint AS at
+    rows = reader.query("""SELECT batch_id, sum(rows)::bigint, max(duration_ms), max(latency_p50_ms), max(latency_p99_ms), floor(extract(epoch FROM max(finished_at))*1000)::bigint AS at
         FROM (SELECT * FROM batches ORDER BY finished_at DESC LIMIT %(limit)s * 16) b GROUP BY batch_id ORDER BY at DESC LIMIT %(limit)s""", {'limit': limit})
     return [Batch._make(o) for o in rows]
 
-@patch
-def dead_letters(self:Reader, limit:int=20) -> pd.DataFrame: # newest first; the first 200 bytes as text
+def read_dead_letter_tally(reader:Reader) -> list[Tally]: # most frequent first
+    "How many dead letters for which reason."
+    return [Tally(*o) for o in reader.query(TALLY)]
+
+def read_dead_letters(reader:Reader, limit:int=20) -> pd.DataFrame: # newest first; the first 200 bytes as text
     "What did not fit, and why."
     columns = ('created_at', 'reason', 'stage', 'detail', 'topic', 'partition', 'offset', 'value_length', 'value')
-    df = self.frame(f"""SELECT created_at, reason, stage, detail, topic, partition, "offset", value_length, substring(value FROM 1 FOR 200) AS value
+    df = reader.frame(f"""SELECT created_at, reason, stage, detail, topic, partition, "offset", value_length, substring(value FROM 1 FOR 200) AS value
         FROM dead_letters ORDER BY id DESC LIMIT %(limit)s""", {'limit': limit}, columns, ('created_at',))
     return df.assign(value=[None if v is None else bytes(v).decode('utf-8', 'replace') for v in df.value])

@@ -8,13 +8,12 @@ from __future__ import annotations
 from math import ceil
 from typing import NamedTuple
 
-from fastcore.basics import patch
-
 from .reader import Reader
 from .writer import SYMBOL_LOCK
 
 # %% auto #0
-__all__ = ['BARS', 'AVERAGES', 'ALL_SERIES', 'Series', 'hour_lines', 'write_hours', 'lines_sql', 'frame_of']
+__all__ = ['BARS', 'AVERAGES', 'ALL_SERIES', 'Series', 'hour_lines', 'write_hours', 'lines_sql', 'frame_of', 'read_series',
+           'read_bars', 'read_averages']
 
 # %% ../../nbs/07_store/13_series.ipynb #d810ec23
 _NOTHING = r"E'\\N'"
@@ -89,8 +88,7 @@ def frame_of(
     table = table.filter(pc.and_(pc.greater_equal(table[time], ceil(start)), pc.less(table[time], ceil(end))))
     return table.set_column(1, time, table[time].cast(pa.timestamp('s', tz='UTC')).cast(pa.timestamp('ns', tz='UTC'))).to_pandas()
 
-@patch
-def series(self:Reader,
+def read_series(reader:Reader,
     series:Series,
     symbols:list,
     start_ms:int, # epoch ms, UTC
@@ -99,21 +97,19 @@ def series(self:Reader,
 ) -> pd.DataFrame: # its columns, by symbol and minute
     "The rows of one kind in [start, end)."
     span = dict(start=start_ms/1000, end=end_ms/1000)
-    rows = self.tuples(lines_sql(series), dict(symbols=list(symbols), basis=basis, **span))
+    rows = reader.tuples(lines_sql(series), dict(symbols=list(symbols), basis=basis, **span))
     return frame_of([lines for *_, lines in rows], series.columns, **span)
 
-@patch
-def bars(self:Reader,
+def read_bars(reader:Reader,
     symbols:list,
     start_ms:int, # first minute, epoch ms, UTC
     end_ms:int, # past the last minute
     basis:str='trades' # or 'quotes'
 ) -> pd.DataFrame: # symbol, minute, open, high, low, close, volume, count; prices and volume as Decimal
     "One-minute bars in [start, end). Minutes without a tick have no row, and none is made up here."
-    return self.series(BARS, symbols, start_ms, end_ms, basis)
+    return read_series(reader, BARS, symbols, start_ms, end_ms, basis)
 
-@patch
-def averages(self:Reader,
+def read_averages(reader:Reader,
     symbols:list,
     start_ms:int, # epoch ms, UTC
     end_ms:int,
@@ -121,4 +117,4 @@ def averages(self:Reader,
     basis:str='trades'
 ) -> pd.DataFrame: # symbol, minute, mean, vwap, count
     "Moving averages in [start, end), by the minute that ends their window."
-    return self.series(AVERAGES[length], symbols, start_ms, end_ms, basis)
+    return read_series(reader, AVERAGES[length], symbols, start_ms, end_ms, basis)

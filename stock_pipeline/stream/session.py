@@ -12,7 +12,7 @@ from pathlib import Path
 from ..core.config import Settings
 
 # %% auto #0
-__all__ = ['JVM_OPTIONS', 'LATER', 'HOT', 'CONNECTOR', 'spark_conf', 'make_session', 'task_limit', 'warm_up', 'ClockWatch']
+__all__ = ['JVM_OPTIONS', 'LATER', 'HOT', 'CONNECTOR', 'spark_conf', 'make_session', 'task_limit', 'ClockWatch']
 
 # %% ../../nbs/06_stream/03_session.ipynb #6c0dcb2c
 JVM_OPTIONS = '-XX:+UseSerialGC -Xss4m -Djava.net.preferIPv4Stack=true'
@@ -55,15 +55,6 @@ def task_limit(
 ) -> int|None: # tasks of a micro-batch; None: one for each partition of the topic
     "On one machine a task keeps two cores busy (it reads and parses while PostgreSQL writes), and more tasks are only more transactions."
     return max(1, cores//2) if master.startswith('local') else None
-
-def warm_up(spark):
-    "Start the Python workers that there will be and import what they need, before the first tick is due."
-    def load(batches):
-        import stock_pipeline.job.sink
-        yield from batches
-    cores = spark.sparkContext.defaultParallelism
-    workers = task_limit(spark.sparkContext.master, cores) or cores
-    spark.range(0, workers, 1, workers).mapInArrow(load, 'id long').count()
 
 def _connector_bundled():
     import pyspark

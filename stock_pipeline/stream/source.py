@@ -10,7 +10,7 @@ import contextlib, json, time
 from ..core.errors import BrokerError
 
 # %% auto #0
-__all__ = ['EARLIEST', 'topic_identity', 'starting_offsets', 'read_ledger']
+__all__ = ['EARLIEST', 'topic_identity', 'starting_offsets']
 
 # %% ../../nbs/06_stream/04_source.ipynb #e01a36a2
 def topic_identity(
@@ -42,8 +42,3 @@ def starting_offsets(
 ) -> str: # JSON for the option `startingOffsets`
     "From the ledger where it knows the partition, else from the beginning."
     return json.dumps({topic: {str(p): ledger.get(p, EARLIEST) for p in partitions}})
-
-def read_ledger(cur, cluster_id:str, topic_id:str) -> dict[int, int]: # partition -> next offset
-    "What is stored so far."
-    cur.execute('SELECT partition, next_offset FROM stream_ledger WHERE (cluster_id, topic_id) = (%s, %s)', (cluster_id, topic_id))
-    return dict(cur.fetchall())
