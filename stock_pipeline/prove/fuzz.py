@@ -14,13 +14,13 @@ import typer
 
 from ..core.config import Settings
 from ..core.errors import StoreError
-from .judge import Judge
+from .record_oracle import RecordOracle
 from .mutations import Mutator
-from .odd_frames import Account, odd_feed
+from .odd_frames import WayInAccount, odd_feed
 from ..local.stack import embedded_stack
 from ..store.connection import connect, transaction
 from ..store.migrations import migrate
-from .books import Ledger, Topic
+from .fuzz_account import FuzzAccount, MemoryTopic
 from ..job.sink import SinkConfig
 from ..store.ownership import take_ownership
 
@@ -63,18 +63,18 @@ def fuzz(
     "Send that many records and account for each."
     rng, start = random.Random(f'fuzz {seed}'), time.monotonic()
     conn, config, sealed_ms = _prepare(settings, rng)
-    books, topic = Ledger(Judge(settings.feed), sealed_ms), Topic(rng)
+    account, topic = FuzzAccount(RecordOracle(settings.feed), sealed_ms), MemoryTopic(rng)
     def flush(p):
         block, records = topic.take(p)
-        if block: books.send(block, records, config, conn, rng); progress(books.read)
+        if block: account.send(block, records, config, conn, rng); progress(account.read)
     for m in Mutator(seed, feed=settings.feed).messages(messages):
         if (p := topic.put(m)) is not None: flush(p)
     for p in range(len(topic.waiting)): flush(p)
-    books.audit(conn, config.topic_id)
+    account.audit(conn, config.topic_id)
     conn.close()
     kinds = {}
-    for (kind, became), n in books.kinds.most_common(): kinds.setdefault(kind.split(' + ')[0], Counter())[became] += n
-    return FuzzReport(seed, books.read, books.stored, books.duplicate, {f'{s}: {r}': n for (s, r), n in books.dead.most_common()}, books.wrong, books.examples,
+    for (kind, became), n in account.kinds.most_common(): kinds.setdefault(kind.split(' + ')[0], Counter())[became] += n
+    return FuzzReport(seed, account.read, account.stored, account.duplicate, {f'{s}: {r}': n for (s, r), n in account.dead.most_common()}, account.wrong, account.examples,
         time.monotonic() - start, {k: dict(v) for k, v in kinds.items()})
 
 # %% ../../nbs/13_prove/05_fuzz.ipynb #6879ff01
@@ -90,14 +90,14 @@ def report_table(r:FuzzReport):
     table.add_row('disagreements', f'{r.wrong:,}')
     return table
 
-def way_in_table(a:Account):
+def way_in_table(a:WayInAccount):
     "The outcome of the odd frames and answers."
     from rich.table import Table
     table = Table(title=f'{a.frames:,} frames and {a.answers:,} answers on the way in', title_justify='left')
     for name in ('what became of them', 'items'): table.add_column(name, justify='right' if name == 'items' else 'left')
-    for name, n in (('items', a.items), ('ticks', a.ticks), ('repeated', a.repeated), ('refused', a.refused.total())): table.add_row(name, f'{n:,}')
+    for name, n in (('items', a.items), ('ticks', a.ticks), ('repeated', a.repeated), ('refused', a.dead_letters.total())): table.add_row(name, f'{n:,}')
     table.add_section()
-    for reason, n in a.refused.most_common(): table.add_row(f'  {reason}', f'{n:,}')
+    for reason, n in a.dead_letters.most_common(): table.add_row(f'  {reason}', f'{n:,}')
     table.add_section()
     for name, n in (('answers', a.answers), ('quotes', a.quotes), ('unchanged', a.unchanged), *a.errors.most_common(), ('disagreements', a.wrong)): table.add_row(name, f'{n:,}')
     return table

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 
 from ..core.config import Settings
 from ..core.errors import FeedAuthError
-from .judge import Judge
+from .record_oracle import RecordOracle
 from .mutations import BYTE_CHANGES, ODD_NUMBERS, ODD_THINGS, ODD_WORDS, odd_times
 from ..core.testing import NOON_MS
 from ..feed.budget import TokenBucket
@@ -23,22 +23,28 @@ from ..feed.trades import TradeStream
 from ..ingest.follower import Follower
 
 # %% auto #0
-__all__ = ['SYMBOLS', 'Frame', 'frames', 'Kept', 'Account', 'Way', 'answers', 'odd_feed']
+__all__ = ['SYMBOLS', 'Frame', 'frames', 'MemoryDelivery', 'WayInAccount', 'WayIn', 'answers', 'odd_feed']
 
 # %% ../../nbs/13_prove/03_odd_frames.ipynb #47de5aea
 SYMBOLS = 'AAPL', 'MSFT', 'BRK.B', 'BINANCE:BTCUSDT'
-_OTHER_FRAMES = ('{"type":"ping"}', '{"type":"error","msg":"Subscribing to too many symbols"}', '{"type":"news","data":[]}', '{"type":"trade","data":[]}', '{"type":"trade","data":null}',
-    '{"type":"trade","data":{"s":"AAPL"}}', '{"type":"trade"}', '{"type":null}', '{"data":[]}', '{"type":"error"}', '{"type":["trade"],"data":[]}', '{"type":"trade","type":"ping","data":[]}')
+_OTHER_FRAMES = (
+    '{"type":"ping"}', '{"type":"error","msg":"Subscribing to too many symbols"}', '{"type":"news","data":[]}',
+    '{"type":"trade","data":[]}', '{"type":"trade","data":null}', '{"type":"trade","data":{"s":"AAPL"}}',
+    '{"type":"trade"}', '{"type":null}', '{"data":[]}', '{"type":"error"}', '{"type":["trade"],"data":[]}',
+    '{"type":"trade","type":"ping","data":[]}')
 
 def _item(rng, t_ms): # the fields of a good trade, as JSON texts
-    return [('s', json.dumps(rng.choice(SYMBOLS))), ('p', f'{rng.randrange(100, 90_000)/100:.2f}'), ('t', str(t_ms - rng.randrange(2000))), ('v', str(rng.randrange(0, 500))),
-        ('c', rng.choice(('null', '[]', '["1"]', '["1","12"]')))]
+    symbol, price = json.dumps(rng.choice(SYMBOLS)), f'{rng.randrange(100, 90_000)/100:.2f}'
+    at, volume = t_ms - rng.randrange(2000), rng.randrange(0, 500)
+    codes = rng.choice(('null', '[]', '["1"]', '["1","12"]'))
+    return [('s', symbol), ('p', price), ('t', str(at)), ('v', str(volume)), ('c', codes)]
 
 def _odd_item(rng, t_ms): # one thing wrong, or at least unusual
     fields = _item(rng, t_ms)
     i = rng.randrange(len(fields))
     k, right = fields[i]
-    odd = {'s': [json.dumps(o) for o in ODD_WORDS], 'p': ODD_NUMBERS, 'v': ODD_NUMBERS, 't': odd_times(t_ms), 'c': ODD_THINGS}[k]
+    words = [json.dumps(o) for o in ODD_WORDS]
+    odd = {'s': words, 'p': ODD_NUMBERS, 'v': ODD_NUMBERS, 't': odd_times(t_ms), 'c': ODD_THINGS}[k]
     value = rng.choice(odd if rng.random() < .8 else ODD_THINGS)
     match rng.randrange(8):
         case 0: del fields[i]
@@ -51,11 +57,17 @@ def _odd_item(rng, t_ms): # one thing wrong, or at least unusual
 def _text(item): return item if isinstance(item, str) else '{' + ','.join(f'{json.dumps(k)}:{v}' for k, v in item) + '}'
 
 # %% ../../nbs/13_prove/03_odd_frames.ipynb #f25c9dd9
+_LENGTHS = 1, 1, 1, 2, 3, 6 # items of a frame
+
+def _maybe_odd(rng, t_ms, odd):
+    make = _odd_item if odd and rng.random() < .5 else _item
+    return make(rng, t_ms)
+
 @dataclass
 class Frame:
     "A frame and what is known of it by the way it was made."
     raw: bytes
-    good: int # trades in it that are as they should be; -1: somebody knows
+    good: int # trades in it that are as they should be; -1: not known
     mutated: bool
 
 def frames(
@@ -67,20 +79,23 @@ def frames(
     rng, last = random.Random(f'frames {seed}'), b'{"type":"ping"}'
     for i in range(n):
         t_ms, dice = now_ms + i*20, rng.random()
-        items = [_odd_item(rng, t_ms) if dice < .25 and rng.random() < .5 else _item(rng, t_ms) for _ in range(rng.choice((1, 1, 1, 2, 3, 6)))]
-        odd, raw = dice < .25, ('{"type":"trade","data":[' + ','.join(map(_text, items)) + ']}').encode('utf-8', 'surrogatepass')
+        odd = dice < .25
+        items = [_maybe_odd(rng, t_ms, odd) for _ in range(rng.choice(_LENGTHS))]
+        raw = ('{"type":"trade","data":[' + ','.join(map(_text, items)) + ']}').encode('utf-8', 'surrogatepass')
         if .25 < dice < .35:
             name = rng.choice(tuple(BYTE_CHANGES))
             raw, odd = BYTE_CHANGES[name](rng, raw, last) or b'', True
         elif .35 < dice < .38: raw, odd = rng.choice(_OTHER_FRAMES).encode(), True
-        yield (frame := Frame(raw, -1 if odd else len(items), odd))
+        frame = Frame(raw, -1 if odd else len(items), odd)
+        yield frame
         if dice > .97: yield from (frame, frame) # delivered three times
         last = raw if len(raw) < 5000 else last
 
 # %% ../../nbs/13_prove/03_odd_frames.ipynb #9286324e
-class Kept:
+class MemoryDelivery:
     "Stands in for the delivery: what would go on the topic."
-    spool, delivered, pending, stalled, resent, clients, last_ack_ms, last_error = None, 0, 0, 0, 0, 0, None, None
+    spool = last_ack_ms = last_error = None
+    delivered = pending = stalled = resent = clients = 0
     def __init__(self): self.records = []
     def put(self, key, value, **more): self.records.append((key, value))
     def take(self):
@@ -88,13 +103,13 @@ class Kept:
         return taken
 
 @dataclass
-class Account:
+class WayInAccount:
     "What became of odd frames and odd answers."
     frames: int = 0
     items: int = 0 # of all frames; a frame that cannot be read is one
     ticks: int = 0
     repeated: int = 0 # suppressed
-    refused: Counter = field(default_factory=Counter) # by reason
+    dead_letters: Counter = field(default_factory=Counter) # by reason
     answers: int = 0 # to /quote
     quotes: int = 0
     unchanged: int = 0
@@ -107,7 +122,11 @@ class Account:
         if len(self.examples) < 20: self.examples.append(f'{what}: {raw[:1500]!r}')
 
     @property
-    def ok(self) -> bool: return not self.wrong and self.items == self.ticks + self.repeated + self.refused.total() and self.answers == self.quotes + self.unchanged + self.errors.total()
+    def ok(self) -> bool:
+        "Nothing is wrong, and every item and every answer is accounted for."
+        items = self.ticks + self.repeated + self.dead_letters.total()
+        answers = self.quotes + self.unchanged + self.errors.total()
+        return not self.wrong and self.items == items and self.answers == answers
 
 # %% ../../nbs/13_prove/03_odd_frames.ipynb #fe3b420e
 class _Twice(dict): "An object with a key that stands twice."
@@ -123,51 +142,69 @@ def _items_in(raw): # how many outcomes a frame must have, by the plainest readi
     if doc.get('type') in ('ping', 'error'): return 0
     return len(doc['data']) if doc.get('type') == 'trade' and isinstance(doc.get('data'), list) else 1
 
-class Way:
+class WayIn:
     "From a frame or an answer to the records that would go on the topic."
     def __init__(self, settings:Settings, clock):
-        self.judge, self.kept, self.account = Judge(settings.feed, None), Kept(), Account()
+        self.oracle, self.kept, self.account = RecordOracle(settings.feed, None), MemoryDelivery(), WayInAccount()
         self.stream = TradeStream('key', 'ws://127.0.0.1:9', SYMBOLS, clock=clock)
         self.answer = b''
-        self.client = FinnhubClient('key', 'http://127.0.0.1:9', TokenBucket(10**6, 10**6), httpx.MockTransport(lambda r: httpx.Response(200, content=self.answer)), limits=CallLimits(attempts=1))
+        transport = httpx.MockTransport(lambda request: httpx.Response(200, content=self.answer))
+        budget, limits = TokenBucket(10**6, 10**6), CallLimits(attempts=1)
+        self.client = FinnhubClient('key', 'http://127.0.0.1:9', budget, transport, limits=limits)
         self.follower = Follower(settings, self.kept, self.client, self.stream, SYMBOLS, clock=clock)
 
-    def _weigh(self, raw): # ticks and refusals of what was put on the topic
-        ticks, refused = 0, Counter()
+    def _weigh(self, raw): # number of ticks, dead letters by reason: of what was put on the topic
+        ticks, dead_letters = 0, Counter()
         for key, value in self.kept.take():
-            v = self.judge(value)
-            if key is None and v.stage in ('feed', 'ingest') and v.original in raw: refused[next(iter(v.flaws))] += 1
-            elif key is not None and not v.flaws and v.key[0].encode() == key: ticks += 1
-            else: self.account.complain(f'this went on the topic: {value[:600]!r} ({", ".join(v.flaws)})', raw)
-        return ticks, refused
+            o = self.oracle(value)
+            is_letter = key is None and o.stage in ('feed', 'ingest') and o.original in raw
+            if is_letter: dead_letters[next(iter(o.flaws))] += 1
+            elif key is not None and not o.flaws and o.key[0].encode() == key: ticks += 1
+            else: self.account.complain(f'this went on the topic: {value[:600]!r} ({", ".join(o.flaws)})', raw)
+        return ticks, dead_letters
 
 # %% ../../nbs/13_prove/03_odd_frames.ipynb #4fab31b5
 @patch
-def frame(self:Way, f:Frame):
+def frame(self:WayIn, f:Frame):
     "One frame."
     a, before = self.account, self.follower.counts.duplicates_suppressed
     try:
         if (m := self.stream.take_frame(f.raw, self.stream._clock())) is not None: self.follower.on_message(m)
     except FeedAuthError: pass # an error message with these words ends the stream, as it should
     except Exception as e: return a.complain(f'{type(e).__name__}: {e}', f.raw)
-    ticks, refused = self._weigh(f.raw)
-    repeated, expected = self.follower.counts.duplicates_suppressed - before, _items_in(f.raw)
-    found = ticks + repeated + refused.total()
-    if found != expected and not (refused.total() == found == 1 and expected > 1): a.complain(f'{expected} items, but {ticks} ticks, {repeated} repeated, {refused.total()} refused', f.raw)
-    if f.good >= 0 and ticks + repeated != f.good: a.complain(f'{f.good} good trades, but {ticks} ticks, {dict(refused)}', f.raw)
-    a.frames, a.items, a.ticks, a.repeated, a.refused = a.frames + 1, a.items + found, a.ticks + ticks, a.repeated + repeated, a.refused + refused
+    ticks, dead_letters = self._weigh(f.raw)
+    repeated = self.follower.counts.duplicates_suppressed - before
+    self._check(f, ticks, repeated, dead_letters)
+    a.frames += 1
+    a.items += ticks + repeated + dead_letters.total()
+    a.ticks += ticks
+    a.repeated += repeated
+    a.dead_letters += dead_letters
 
 @patch
-async def quote(self:Way, raw:bytes):
+def _check(self:WayIn, f, ticks, repeated, dead_letters):
+    found, expected = ticks + repeated + dead_letters.total(), _items_in(f.raw)
+    is_one_letter = dead_letters.total() == found == 1 and expected > 1 # the whole frame
+    if found != expected and not is_one_letter:
+        counts = f'{ticks} ticks, {repeated} repeated, {dead_letters.total()} dead letters'
+        self.account.complain(f'{expected} items, but {counts}', f.raw)
+    if f.good >= 0 and ticks + repeated != f.good:
+        self.account.complain(f'{f.good} good trades, but {ticks} ticks, {dict(dead_letters)}', f.raw)
+
+@patch
+async def quote(self:WayIn, raw:bytes):
     "One answer to /quote."
     a, counts = self.account, self.follower.counts
     self.answer, unchanged, self.follower.error = raw, counts.quotes_unchanged, None
     try: await self.follower.fetch('AAPL')
     except FeedAuthError: self.follower.error = 'FeedAuthError'
     except Exception as e: return a.complain(f'{type(e).__name__}: {e}', raw)
-    ticks, refused = self._weigh(raw)
-    a.answers, a.quotes, a.unchanged = a.answers + 1, a.quotes + ticks, a.unchanged + counts.quotes_unchanged - unchanged
-    if not ticks and counts.quotes_unchanged == unchanged: a.errors[(self.follower.error or 'no tick').split(' (')[0][:60]] += 1
+    ticks, _ = self._weigh(raw)
+    unchanged = counts.quotes_unchanged - unchanged
+    a.answers += 1
+    a.quotes += ticks
+    a.unchanged += unchanged
+    if not ticks and not unchanged: a.errors[(self.follower.error or 'no tick').split(' (')[0][:60]] += 1
 
 # %% ../../nbs/13_prove/03_odd_frames.ipynb #f923cd93
 def answers(
@@ -179,7 +216,9 @@ def answers(
     rng, last = random.Random(f'answers {seed}'), b'{"c":0}'
     for i in range(n):
         c, t = rng.randrange(10_000, 30_000), (now_ms + i*1000)//1000
-        fields = [('c', f'{c/100:.2f}'), ('d', '-1.2'), ('dp', '-0.6277'), ('h', f'{c/100 + 1:.2f}'), ('l', f'{c/100 - 1:.2f}'), ('o', f'{c/100:.2f}'), ('pc', '191.18'), ('t', str(t))]
+        price = f'{c/100:.2f}'
+        fields = [('c', price), ('d', '-1.2'), ('dp', '-0.6277'), ('h', f'{c/100 + 1:.2f}'), ('l', f'{c/100 - 1:.2f}'),
+                  ('o', price), ('pc', '191.18'), ('t', str(t))]
         dice = rng.random()
         if dice < .4:
             k = rng.randrange(len(fields))
@@ -195,10 +234,10 @@ async def odd_feed(
     settings:Settings,
     n:int=100_000, # frames; and a tenth of that in answers
     seed:int=0,
-) -> Account:
+) -> WayInAccount:
     "Send odd frames and odd answers through the producer's own parts, and account for each."
     now, level = [NOON_MS], logging.root.manager.disable
-    way = Way(settings, lambda: now[0])
+    way = WayIn(settings, lambda: now[0])
     logging.disable(logging.CRITICAL) # a hundred thousand complaints
     try:
         for f in frames(n, seed):
