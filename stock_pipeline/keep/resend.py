@@ -193,9 +193,6 @@ def dead_letter_pages(
         if len(found) < PAGE: return
         after = found[-1].id
 
-def _ahead(settings): # as the stream job asks, see `job.job`
-    return AHEAD_MS if settings.feed == 'finnhub' or settings.feed == 'simulated' and settings.twin_speed == 1 else None
-
 def plan_pages(
     settings:Settings,
     conn,
@@ -203,8 +200,8 @@ def plan_pages(
     force:bool=False, # see `plan_resend`
 ) -> Iterator[list[Plan]]:
     "What a round would send, page by page."
-    ahead_ms = _ahead(settings)
-    for page in dead_letter_pages(conn, wanted): yield [plan_resend(o, settings.feed, ahead_ms, force) for o in page]
+    for page in dead_letter_pages(conn, wanted):
+        yield [plan_resend(o, settings.feed, settings.ahead_ms, force) for o in page]
 
 # %% ../../nbs/09_keep/09_resend.ipynb #09ced115
 def forecast_resend(

@@ -5,22 +5,23 @@
 # %% ../../nbs/09_keep/08_verify.ipynb #1cced8d5
 from __future__ import annotations
 
-import json, os, re, threading
+import json, os, re, sys, threading
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Optional
 
-import typer
+from rich.console import Console
 
-from ..core.config import Settings, load_settings, parse_symbols
-from ..core.errors import ConfigError, StackError, StoreError
+from ..core.config import Settings
+from ..core.errors import StackError, StoreError, in_words
 from ..core.sessions import NEW_YORK
 from .verdict import advice, bounds, difference_table, mended_words, parse_days, report_json, verdict
 
 # %% auto #0
-__all__ = ['EXIT', 'Days', 'errors_to', 'LazySpark', 'why', 'in_one_line', 'examined', 'mend', 'status_line', 'last_day',
-           'verify']
+__all__ = ['EXIT', 'errors_to', 'LazySpark', 'why', 'in_one_line', 'examined', 'mend', 'status_line', 'last_day',
+           'days_to_verify', 'VerifyRequest', 'run_verify']
 
 # %% ../../nbs/09_keep/08_verify.ipynb #0a00b3d3
 @contextmanager
@@ -125,12 +126,6 @@ def status_line(console, spark:LazySpark): # gives a function that takes the tex
 # %% ../../nbs/09_keep/08_verify.ipynb #e8cc6a0c
 EXIT = {'verified': 0, 'differences': 1, 'empty': 3, 'unverifiable': 3}
 
-def _effective(home):
-    from stock_pipeline.cli.app import env_file
-    from stock_pipeline.local.home import kept_settings
-    settings = load_settings(env_file(), **({'stock_pipeline_home': home} if home else {}))
-    return kept_settings(settings.stock_pipeline_home) or settings # in a container there is no `up` that kept any
-
 def last_day(settings:Settings) -> date: # in New York
     "The day of the newest tick; today when there is none."
     from stock_pipeline.store.connection import connect, transaction
@@ -143,59 +138,74 @@ def last_day(settings:Settings) -> date: # in New York
             return cur.fetchone()[0].astimezone(NEW_YORK).date()
     finally: conn.close()
 
-def _days(settings, text):
+def days_to_verify(
+    settings:Settings,
+    text:str|None, # a day or several, see `parse_days`; None: the day of the newest tick
+) -> tuple[date, date]: # first and last, both included
+    "The days that are meant; raises `ConfigError`, and `StoreError` where PostgreSQL does not answer."
     newest, today = last_day(settings), datetime.now(NEW_YORK).date()
     return parse_days(text, max(newest, today)) if text is not None else (newest, newest)
 
 # %% ../../nbs/09_keep/08_verify.ipynb #f7d0a4a8
-Days = Annotated[Optional[str], typer.Option('--date', metavar='DAY', help='A day of the exchange, from midnight to midnight in New York: 2026-01-30; or several: 2026-01-26..2026-01-30. Default: the day of the newest tick.')]
-
-def verify(day:Days=None, symbols:Annotated[Optional[str], typer.Option(help='Symbols with commas between; default: all.')]=None,
-    repair:Annotated[bool, typer.Option('--repair', help='Make what differs anew from the ticks; ticks are never touched.')]=False,
-    yes:Annotated[bool, typer.Option('--yes', '-y', help='Do not ask before the repair.')]=False,
-    as_json:Annotated[bool, typer.Option('--json', help='For programs.')]=False,
-    limit:Annotated[int, typer.Option(min=1, max=100_000, help='Differences to show.')]=40,
-    home:Annotated[Optional[Path], typer.Option('--home', help="Folder of the embedded stack; default: STOCK_PIPELINE_HOME or the user's data folder.")]=None):
-    """Recompute a day's bars and averages from its ticks with Spark, and compare them with the stored ones.
-
-    Every figure that follows from ticks is compared: all columns of bars and averages, rows that are missing or stand without
-    ticks, the newest values, the number of ticks, and what pages read in place of bars: sums and lines of whole hours. Works while
-    the pipeline runs.
-
-    Exit code 0: verified; 1: differences; 3: nothing to verify (no data, or retention has dropped the ticks)."""
-    wanted = _wanted(symbols)
-    if as_json and repair and not yes: raise ConfigError('--json does not ask', 'Add --yes to --repair')
-    settings = _effective(home)
-    first, last = _days(settings, day)
-    spark = LazySpark(settings)
-    try: raise typer.Exit(_run(settings, spark, first, last, wanted, repair, yes, as_json, limit))
-    finally: spark.stop()
-
-def _wanted(symbols):
-    try: return parse_symbols(symbols) if symbols is not None else ()
-    except ValueError as e: raise ConfigError(f'--symbols {symbols!r}: {e}', 'Write them as AAPL,MSFT') from None
+@dataclass(frozen=True)
+class VerifyRequest:
+    "What a round of `verify` is asked for."
+    first: date # in New York
+    last: date # included
+    symbols: tuple[str, ...] = () # empty: all
+    repair: bool = False # make anew what differs
+    as_json: bool = False # say it as JSON, for programs
+    limit: int = 40 # differences to show
 
 # %% ../../nbs/09_keep/08_verify.ipynb #222dea42
-def _run(settings, spark, first, last, wanted, repair, yes, as_json, limit): # the exit code
-    from rich.console import Console
-    from stock_pipeline.core.errors import in_words
-    out, mended = Console(highlight=False, force_jupyter=False), []
-    aside = Console(file=os.fdopen(os.dup(2), 'w'), force_jupyter=False) # not what `errors_to` takes away
-    def look():
-        with status_line(aside, spark) as say: return examined(settings, spark, first, last, wanted, limit, say)
-    def show(report):
-        if report.shown: out.print(difference_table(report))
-        if report.found > len(report.shown): out.print(f'… and {report.found - len(report.shown):,} more')
-        out.print(verdict(report, first, last), soft_wrap=True)
-    report, frame = look()
-    mendable = any(t != 'stream_ledger' for t, *_ in report.differences)
-    if not as_json: show(report)
-    if repair and mendable and (yes or typer.confirm('Make these bars, averages and newest values anew from the ticks?')):
-        with status_line(aside, spark) as say, in_one_line(spark.log): mended = mend(settings, report, frame, say)
-        if not as_json: out.print(mended_words(mended), soft_wrap=True)
-        report, _ = look()
-        if not as_json: show(report)
-    if as_json: typer.echo(json.dumps(report_json(report, settings, first, last, mended), indent=1))
-    else:
-        for line in advice(report): out.print(in_words(line), soft_wrap=True)
-    return EXIT[report.state]
+class _Round:
+    "Looks and mends, and says what it finds."
+    def __init__(self, settings, spark, request):
+        self.settings, self.spark, self.request = settings, spark, request
+        self.out = Console(highlight=False, force_jupyter=False)
+        self.aside = Console(file=os.fdopen(os.dup(2), 'w'), force_jupyter=False) # not what `errors_to` takes away
+
+    def look(self): # a `Report`, and the frame of differences
+        r = self.request
+        with status_line(self.aside, self.spark) as say:
+            report, frame = examined(self.settings, self.spark, r.first, r.last, r.symbols, r.limit, say)
+        if not r.as_json: self.show(report)
+        return report, frame
+
+    def show(self, report):
+        if report.shown: self.out.print(difference_table(report))
+        if report.found > len(report.shown): self.out.print(f'… and {report.found - len(report.shown):,} more')
+        self.out.print(verdict(report, self.request.first, self.request.last), soft_wrap=True)
+
+    def mend(self, report, frame): # a list of `Mended`
+        with status_line(self.aside, self.spark) as say, in_one_line(self.spark.log):
+            mended = mend(self.settings, report, frame, say)
+        if not self.request.as_json: self.out.print(mended_words(mended), soft_wrap=True)
+        return mended
+
+    def conclude(self, report, mended):
+        r = self.request
+        if r.as_json:
+            document = report_json(report, self.settings, r.first, r.last, mended)
+            return sys.stdout.write(json.dumps(document, indent=1) + '\n')
+        for line in advice(report): self.out.print(in_words(line), soft_wrap=True)
+
+# %% ../../nbs/09_keep/08_verify.ipynb #2fa36a1c
+def run_verify(
+    settings:Settings,
+    request:VerifyRequest,
+    confirm:Callable[[str], bool]=lambda question: True, # asked before the repair begins
+) -> int: # the exit code, see `EXIT`
+    "Look, mend what is asked for, and say what was found; raises `StackError` and `StoreError`."
+    spark = LazySpark(settings)
+    try:
+        round_, mended = _Round(settings, spark, request), []
+        report, frame = round_.look()
+        mendable = any(table != 'stream_ledger' for table, *_ in report.differences)
+        question = 'Make these bars, averages and newest values anew from the ticks?'
+        if request.repair and mendable and confirm(question):
+            mended = round_.mend(report, frame)
+            report, _ = round_.look()
+        round_.conclude(report, mended)
+        return EXIT[report.state]
+    finally: spark.stop()

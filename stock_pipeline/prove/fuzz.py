@@ -5,12 +5,12 @@
 # %% ../../nbs/13_prove/05_fuzz.ipynb #5c3717e6
 from __future__ import annotations
 
-import asyncio, json, logging, random, time
+import asyncio, json, logging, random, sys, time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Annotated, Optional
 
-import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from ..core.config import Settings
 from ..core.errors import StoreError
@@ -25,7 +25,7 @@ from ..job.sink import SinkConfig
 from ..store.ownership import take_ownership
 
 # %% auto #0
-__all__ = ['FuzzReport', 'fuzz', 'report_table', 'way_in_table', 'fuzz_command']
+__all__ = ['FuzzReport', 'fuzz', 'report_table', 'way_in_table', 'run_fuzz']
 
 # %% ../../nbs/13_prove/05_fuzz.ipynb #e83d1c58
 @dataclass(frozen=True)
@@ -103,21 +103,28 @@ def way_in_table(a:WayInAccount):
     return table
 
 # %% ../../nbs/13_prove/05_fuzz.ipynb #ced784d8
-def fuzz_command(
-    messages:Annotated[int, typer.Option('--messages', '-n', min=1, help='Records; a tenth as many frames on the way in.')]=1_000_000,
-    seed:Annotated[Optional[int], typer.Option(min=0, help='Repeats a run; default: a new one.')]=None,
-    as_json:Annotated[bool, typer.Option('--json', help='For programs.')]=False):
-    "Send a million good and broken records through the real parser and sink, on a stack of its own, and account for each."
-    from rich.console import Console
-    from rich.progress import Progress
+def _say(report, account, as_json):
+    if as_json:
+        way_in = {**vars(account), 'ok': account.ok}
+        document = {**vars(report), 'ok': report.ok and account.ok, 'way_in': way_in}
+        sys.stdout.write(json.dumps(document, indent=1) + '\n')
+    else:
+        for table in (report_table(report), way_in_table(account)): Console().print(table)
+    for what in report.examples + account.examples: sys.stderr.write(f'{what}\n')
+
+def run_fuzz(
+    messages:int=1_000_000, # records; a tenth as many frames on the way in
+    seed:int|None=None, # repeats a run; None: a new one
+    as_json:bool=False, # say the outcome as JSON, for programs
+):
+    "Send the records, account for each and say the outcome; raises `StoreError` if there is a disagreement."
     seed = random.randrange(10**6) if seed is None else seed
     logging.getLogger('stock_pipeline').setLevel('ERROR') # that there is no Redis here is no news
     with embedded_stack(kafka=False, redis=False) as settings, Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f'Seed {seed}', total=messages)
         report = fuzz(settings, messages, seed, lambda done: bar.update(task, completed=done))
         account = asyncio.run(odd_feed(settings, max(1, messages//10), seed))
-    if as_json: typer.echo(json.dumps({**vars(report), 'ok': report.ok and account.ok, 'way_in': {**vars(account), 'ok': account.ok}}, indent=1))
-    else:
-        for table in (report_table(report), way_in_table(account)): Console().print(table)
-    for what in report.examples + account.examples: typer.echo(what, err=True)
-    if not (report.ok and account.ok): raise StoreError(f'{report.wrong + account.wrong} disagreements in seed {seed}', 'This is a defect; the records stand above')
+    _say(report, account, as_json)
+    if report.ok and account.ok: return
+    disagreements = report.wrong + account.wrong
+    raise StoreError(f'{disagreements} disagreements in seed {seed}', 'This is a defect; the records stand above')

@@ -9,8 +9,23 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..core.errors import ConfigError
+
 # %% auto #0
-__all__ = ['last_lines', 'follow_logs']
+__all__ = ['named_logs', 'last_lines', 'follow_logs']
+
+# %% ../../nbs/12_run/07_logs.ipynb #718b4b67
+def named_logs(
+    home:Path, # STOCK_PIPELINE_HOME
+    name:str|None=None, # of a service; None: all
+) -> list[Path]:
+    "The logs that are there; raises `ConfigError` if there is none."
+    folder = home/'logs'
+    found = sorted(folder.glob(f'{name or "*"}.log'))
+    if found: return found
+    if name is None: raise ConfigError(f'No logs in {folder}', 'Start the pipeline with: stock-pipeline up')
+    known = ', '.join(path.stem for path in sorted(folder.glob('*.log')))
+    raise ConfigError(f'No log of {name}', f'Known: {known}')
 
 # %% ../../nbs/12_run/07_logs.ipynb #cb6ff538
 def last_lines(

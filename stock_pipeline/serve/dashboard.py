@@ -217,7 +217,7 @@ def counts(page:Page):
         if tallies:
             st.dataframe(tally_frame(tallies, now), hide_index=True, key='dead_reasons')
             st.dataframe(letter_frame(read_dead_letters(page.reader), now), hide_index=True, key='dead_letters')
-            st.caption('The newest · source: PostgreSQL dead_letters · all of one, and sending it again: `stock-pipeline dead-letters show|replay`')
+            st.caption('The newest · source: PostgreSQL dead_letters · all of one, and sending it again: `stock-pipeline dead-letters show|resend`')
 
 # %% ../../nbs/11_serve/09_dashboard.ipynb #cd3b96c4
 TABS = {'Overview': overview, 'Charts': charts, 'Data Table': table, 'Analytics': analytics, 'Coverage': coverage}
