@@ -20,14 +20,15 @@ from ..ingest.topic import ensure_topic
 from .contestants import product
 from .cpu import CpuMeter
 from .load import Expected, Plan
+from .measure import checked
 from .site import Contestant, Site, running
 from ..local.java import java_home
 from ..local.home import secret
 from ..local.server import Server, free_port
 
 # %% auto #0
-__all__ = ['NOT_ITS', 'spark_defaults', 'SparkDaemon', 'SparkMaster', 'SparkWorker', 'SparkCluster', 'drain_by_parts', 'steady',
-           'race_executors', 'cluster_table']
+__all__ = ['NOT_ITS', 'spark_defaults', 'SparkDaemon', 'SparkMaster', 'SparkWorker', 'SparkCluster', 'written', 'on_topic',
+           'drain_by_parts', 'steady', 'race_executors', 'cluster_table']
 
 # %% ../../nbs/14_bench/18_cluster.ipynb #f5050f5a
 def spark_defaults(
@@ -35,8 +36,10 @@ def spark_defaults(
     cores:int, # that the job may have
 ) -> str: # text of `spark-defaults.conf`
     "The configuration of a cluster on loopback."
-    conf = {'spark.authenticate': 'true', 'spark.authenticate.secret': secret, 'spark.master.rest.enabled': 'false', 'spark.ui.killEnabled': 'false',
-        'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1', 'spark.cores.max': cores, 'spark.executor.cores': 1, 'spark.executor.memory': '512m',
+    conf = {
+        'spark.authenticate': 'true', 'spark.authenticate.secret': secret, 'spark.master.rest.enabled': 'false',
+        'spark.ui.killEnabled': 'false', 'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1',
+        'spark.cores.max': cores, 'spark.executor.cores': 1, 'spark.executor.memory': '512m',
         'spark.scheduler.minRegisteredResourcesRatio': '1.0'}
     return ''.join(f'{k} {v}\n' for k, v in conf.items())
 
@@ -49,10 +52,15 @@ class SparkDaemon(Server):
     def env(self) -> dict[str, str]:
         "Of the daemons, and of a driver that submits to them."
         import pyspark
-        return {'JAVA_HOME': str(java_home(self.cache)), 'SPARK_HOME': str(Path(pyspark.__file__).parent), 'SPARK_CONF_DIR': str(self.conf), 'SPARK_LOCAL_IP': '127.0.0.1',
-            'SPARK_LOCAL_DIRS': str(self.home/'spark-local'), 'SPARK_DAEMON_MEMORY': '256m', 'SPARK_DAEMON_JAVA_OPTS': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC', 'PYSPARK_PYTHON': sys.executable}
+        return {
+            'JAVA_HOME': str(java_home(self.cache)), 'SPARK_HOME': str(Path(pyspark.__file__).parent),
+            'SPARK_CONF_DIR': str(self.conf), 'SPARK_LOCAL_IP': '127.0.0.1',
+            'SPARK_LOCAL_DIRS': str(self.home/'spark-local'), 'SPARK_DAEMON_MEMORY': '256m',
+            'SPARK_DAEMON_JAVA_OPTS': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC', 'PYSPARK_PYTHON': sys.executable}
 
-    def spark_class(self, name, *args) -> list: return [Path(self.env()['SPARK_HOME'])/'bin'/'spark-class', f'org.apache.spark.deploy.{name}', '--host', '127.0.0.1', '--port', self.port, *args]
+    def spark_class(self, name, *args) -> list:
+        program = Path(self.env()['SPARK_HOME'])/'bin'/'spark-class'
+        return [program, f'org.apache.spark.deploy.{name}', '--host', '127.0.0.1', '--port', self.port, *args]
 
     def before(self) -> None: self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -86,9 +94,12 @@ class SparkWorker(SparkDaemon):
         super().__init__(master.home, master.cache, free_port())
         self.master, self.name = master, f'spark-worker-{number}'
 
-    def argv(self) -> list: return self.spark_class('worker.Worker', '--cores', 1, '--memory', '768m', '--webui-port', free_port(), '--work-dir', self.folder, self.master.url)
+    def argv(self) -> list:
+        return self.spark_class('worker.Worker', '--cores', 1, '--memory', '768m', '--webui-port', free_port(),
+                                '--work-dir', self.folder, self.master.url)
 
-    def ready(self) -> bool: return any(o['port'] == self.port and o['state'] == 'ALIVE' for o in self.master.state()['workers'])
+    def ready(self) -> bool:
+        return any(o['port'] == self.port and o['state'] == 'ALIVE' for o in self.master.state()['workers'])
 
 # %% ../../nbs/14_bench/18_cluster.ipynb #e4c4aede
 class SparkCluster:
@@ -105,12 +116,17 @@ class SparkCluster:
     def __enter__(self):
         with ExitStack() as stack:
             self.master.conf.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(self.master.conf/'spark-defaults.conf', os.O_WRONLY|os.O_CREAT|os.O_TRUNC, 0o600), 'w') as f: f.write(spark_defaults(secret(self.master.home, 'spark'), len(self.workers)))
+            self._configure()
             for server in (self.master, *self.workers): stack.callback(server.stop)
             self.master.start()
             with ThreadPoolExecutor(len(self.workers)) as pool: [*pool.map(SparkWorker.start, self.workers)]
             self._exit = stack.pop_all()
         return self
+
+    def _configure(self): # nobody else may read the secret
+        text = spark_defaults(secret(self.master.home, 'spark'), len(self.workers))
+        file = os.open(self.master.conf/'spark-defaults.conf', os.O_WRONLY|os.O_CREAT|os.O_TRUNC, 0o600)
+        with os.fdopen(file, 'w') as f: f.write(text)
 
     def __exit__(self, *exc): self._exit.close()
 
@@ -129,15 +145,14 @@ def parts(self:SparkCluster) -> dict[str, list[int]]: # for `CpuMeter`
     return {'master': [self.master.pid], 'executors': [o.pid for o in self.workers]}
 
 # %% ../../nbs/14_bench/18_cluster.ipynb #bbeab2cf
-@patch
-def written(self:Site) -> tuple[int, int]: # bytes
+def written(site:Site) -> tuple[int, int]: # bytes
     "How large the database is, with its indexes, and how much has gone into the write-ahead log so far."
-    return self.sql("SELECT pg_database_size(current_database()), pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")[0]
+    return site.sql('''SELECT pg_database_size(current_database()),
+        pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint''')[0]
 
-@patch
-def on_topic(self:Site) -> int: # bytes
+def on_topic(site:Site) -> int: # bytes
     "What the topic takes on the broker's disk, compressed as it came."
-    return sum(o.stat().st_size for o in (self.home/'kafka'/'data').glob(f'{self.settings.topic}-*/*.log'))
+    return sum(o.stat().st_size for o in (site.home/'kafka'/'data').glob(f'{site.settings.topic}-*/*.log'))
 
 # %% ../../nbs/14_bench/18_cluster.ipynb #cc1ac45b
 NOT_ITS = 'bench', 'others', 'machine' # what the pipeline does not use up itself
@@ -152,27 +167,34 @@ def drain_by_parts(
     records = len(due.rows) + due.broken
     site.fresh_database()
     with running(site, contestant) as run:
-        began = site.written()
-        meter = CpuMeter({'driver': [run.ref.pid], **parts, 'postgres': [site.stack.postgres.pid], 'kafka': [site.stack.kafka.pid]})
+        size, log = written(site)
+        servers = {'postgres': [site.stack.postgres.pid], 'kafka': [site.stack.kafka.pid]}
+        meter = CpuMeter({'driver': [run.ref.pid], **parts, **servers})
         site.wait_done(run, records)
         cores, seconds = meter.cores(), meter.seconds()
-        commits, written = site.commits(contestant), [b - a for a, b in zip(began, site.written())]
+        commits, (size_then, log_then) = site.commits(contestant), written(site)
         per_million = {k: round(s/records*1e6, 2) for k, s in seconds.items()}
-        return dict(records=records, rows_per_s=round(records/(commits[-1][0] - run.began)), steady_rows_per_s=steady(commits), cpu_s_per_million=per_million, busy_cores=round(cores['machine'], 2), other_cores=round(cores['others'], 2),
-            bound_rows_per_s=round(os.cpu_count()*1e6/sum(s for k, s in per_million.items() if k not in NOT_ITS)),
-            row_bytes=round(written[0]/records), wal_bytes=round(written[1]/records), kafka_bytes=round(site.on_topic()/records), wrong_rows=site.wrong_rows(contestant, due), wrong_bars=site.wrong_bars(contestant, due))
+        own = sum(s for k, s in per_million.items() if k not in NOT_ITS)
+        return dict(
+            records=records, rows_per_s=round(records/(commits[-1][0] - run.began)), steady_rows_per_s=steady(commits),
+            cpu_s_per_million=per_million, bound_rows_per_s=round(os.cpu_count()*1e6/own),
+            busy_cores=round(cores['machine'], 2), other_cores=round(cores['others'], 2),
+            row_bytes=round((size_then - size)/records), wal_bytes=round((log_then - log)/records),
+            kafka_bytes=round(on_topic(site)/records), wrong_rows=site.wrong_rows(contestant, due),
+            wrong_bars=site.wrong_bars(contestant, due))
 
 def steady(
     commits:list[tuple[float, int]], # s, rows
 ) -> int|None: # rows a second; None: too few commits to tell
     "The rate of the second half, when compilers and caches are warm."
     half = commits[len(commits)//2:]
-    return round(sum(n for _, n in half[1:])/(half[-1][0] - half[0][0])) if len(half) > 1 and half[-1][0] > half[0][0] else None
+    took = half[-1][0] - half[0][0]
+    return round(sum(n for _, n in half[1:])/took) if took > 0 else None
 
 # %% ../../nbs/14_bench/18_cluster.ipynb #19f1e320
 def race_executors(
     executors:tuple[int, ...]=(0, 1, 2, 4), # 0: local[2]
-    ticks:int=1_500_000, # so many that the warming up of a Java and a Python for each executor does not decide
+    ticks:int=1_500_000, # so many that the warm-up of a Java and a Python for each executor does not decide
     partitions:int=3, # of the topic
     tell:Callable[[str], None]=lambda words: None, # told what happens now
 ) -> list[dict]: # rows as from `drain_by_parts`, with `executors` and `partitions`
@@ -184,21 +206,28 @@ def race_executors(
         due = site.fill(Plan(ticks=ticks))
         for n in executors:
             tell(f'drain on {n} executors' if n else 'drain on local[2]')
-            with ExitStack() as stack:
-                cluster = stack.enter_context(SparkCluster(site.home, site.settings.stock_pipeline_cache, n)) if n else None
-                job, parts = (cluster.job(), cluster.parts()) if n else (product(), {})
-                rows.append(dict(executors=n, partitions=partitions) | drain_by_parts(site, job, due, parts))
+            row = dict(executors=n, partitions=partitions)
+            if not n:
+                rows.append(row | drain_by_parts(site, product(), due, {}))
+                continue
+            with SparkCluster(site.home, site.settings.stock_pipeline_cache, n) as cluster:
+                rows.append(row | drain_by_parts(site, cluster.job(), due, cluster.parts()))
     return rows
 
 # %% ../../nbs/14_bench/18_cluster.ipynb #87422d90
+_CPU = 'driver', 'executors', 'postgres', 'kafka'
+_HEADS = 'executors', 'partitions', 'records/s', 'second half', *_CPU, 'busy cores', 'others', 'bound', 'checked'
+
 def cluster_table(
     rows:list[dict], # from `race_executors`
 ) -> Table:
     "The result as a table."
     t = Table(box=None, header_style='bold', pad_edge=False)
-    for c in ('executors', 'partitions', 'records/s', 'second half', 'driver', 'executors', 'postgres', 'kafka', 'busy cores', 'others', 'bound', 'checked'): t.add_column(c, justify='left' if c == 'checked' else 'right')
+    for head in _HEADS: t.add_column(head, justify='left' if head == 'checked' else 'right')
     for r in rows:
-        cpu = r['cpu_s_per_million']
-        t.add_row(str(r['executors'] or 'local[2]'), str(r['partitions']), f"{r['rows_per_s']:,}", f"{r['steady_rows_per_s']:,}" if r['steady_rows_per_s'] else '', *(f"{cpu[k]:.1f}" if k in cpu else '' for k in ('driver', 'executors', 'postgres', 'kafka')),
-            f"{r['busy_cores']:.2f}", f"{r['other_cores']:.2f}", f"{r['bound_rows_per_s']:,}", 'all right' if not r['wrong_rows'] and not r['wrong_bars'] else f"{r['wrong_rows']:,} rows, {r['wrong_bars']:,} bars wrong")
+        cpu, steadily = r['cpu_s_per_million'], r['steady_rows_per_s']
+        t.add_row(str(r['executors'] or 'local[2]'), str(r['partitions']), f"{r['rows_per_s']:,}",
+                  f'{steadily:,}' if steadily else '', *(f'{cpu[k]:.1f}' if k in cpu else '' for k in _CPU),
+                  f"{r['busy_cores']:.2f}", f"{r['other_cores']:.2f}", f"{r['bound_rows_per_s']:,}",
+                  checked(r['wrong_rows'], r['wrong_bars']))
     return t

@@ -30,15 +30,20 @@ def product() -> Contestant:
     def spec(site):
         s = site.settings
         fetch_artifacts(s.stock_pipeline_cache, ['spark'])
-        return next(o for o in pipeline_specs(s, connector_jars(s), java_home(s.stock_pipeline_cache)) if o.name == 'stream')
+        specs = pipeline_specs(s, connector_jars(s), java_home(s.stock_pipeline_cache))
+        return next(o for o in specs if o.name == 'stream')
     def began(site):
         try: ms = json.loads((site.home/'run'/'stream.json').read_text()).get('began_ms')
         except (OSError, ValueError): return None
         return ms and ms/1000
-    return Contestant('stock-pipeline', spec, began, 'SELECT sum(next_offset) FROM stream_ledger', words='this pipeline: Spark, one pass, exactly once, four tables')
+    return Contestant('stock-pipeline', spec, began, 'SELECT sum(next_offset) FROM stream_ledger',
+                      words='this pipeline: Spark, one pass, exactly once, four tables')
 
 # %% ../../nbs/14_bench/11_contestants.ipynb #469457c3
-OTHERS = dict(rows='ticks', bars_table='bars', bars='SELECT symbol, minute, open, high, low, close, volume, count FROM bars', counts_broken=False) # of those that do not use the product's tables
+# What is the same of all that do not use the product's tables.
+OTHERS = dict(rows='ticks', bars_table='bars', counts_broken=False,
+              bars='SELECT symbol, minute, open, high, low, close, volume, count FROM bars')
+_DSN = 'host', 'port', 'dbname', 'user', 'password'
 
 def by_script(
     name:str,
@@ -54,8 +59,10 @@ def by_script(
     def spec(site):
         mark(site).unlink(missing_ok=True)
         s = site.settings
-        told = dict(dsn={k: v for k, v in s.postgres_dsn().items() if k in ('host', 'port', 'dbname', 'user', 'password')}, servers=s.kafka_bootstrap_servers, topic=s.topic, mark=str(mark(site)), **more(site))
-        return ServiceSpec(name, argv(site), {'BENCH': json.dumps(told), **env(site)}, log=site.home/'logs'/f'{name}.log', cwd=site.home)
+        dsn = {k: v for k, v in s.postgres_dsn().items() if k in _DSN}
+        told = dict(dsn=dsn, servers=s.kafka_bootstrap_servers, topic=s.topic, mark=str(mark(site)), **more(site))
+        env_ = {'BENCH': json.dumps(told), **env(site)}
+        return ServiceSpec(name, argv(site), env_, log=site.home/'logs'/f'{name}.log', cwd=site.home)
     def began(site):
         try: return float(mark(site).read_text())
         except (OSError, ValueError): return None
@@ -63,8 +70,9 @@ def by_script(
 
 def plain() -> Contestant:
     "See `bench.plain`."
-    return by_script('plain consumer', lambda site: [sys.executable, '-P', '-m', 'stock_pipeline.bench.plain'], 'SELECT sum(next) FROM plain_offsets',
-        words='one Python process, orjson, COPY, the same four tables: the limit')
+    argv = [sys.executable, '-P', '-m', 'stock_pipeline.bench.plain']
+    return by_script('plain consumer', lambda site: argv, 'SELECT sum(next) FROM plain_offsets',
+                     words='one Python process, orjson, COPY, the same four tables: the limit')
 
 def own_tables(site:Site):
     "The tables of those that do not use the product's."
@@ -77,33 +85,46 @@ def tutorial(
     max_offsets:int=10_000, # of a micro-batch; 0: no limit, all that is there
 ) -> Contestant:
     "See `bench.tutorial`."
-    def env(site): return {'JAVA_HOME': str(java_home(site.settings.stock_pipeline_cache)), 'PYSPARK_PYTHON': sys.executable, 'SPARK_LOCAL_IP': '127.0.0.1'}
+    def env(site):
+        java = str(java_home(site.settings.stock_pipeline_cache))
+        return {'JAVA_HOME': java, 'PYSPARK_PYTHON': sys.executable, 'SPARK_LOCAL_IP': '127.0.0.1'}
     def more(site):
         cache, checkpoint = site.settings.stock_pipeline_cache, site.home/'tutorial-checkpoint'
         fetch_artifacts(cache, ['spark', 'bench'])
         shutil.rmtree(checkpoint, ignore_errors=True)
-        return dict(jars=[str(o) for g in ('spark', 'bench') for o in jar_paths(cache, g) if not o.name.startswith('flink-')], checkpoint=str(checkpoint), max_offsets=max_offsets)
-    return by_script('tutorial Spark' if max_offsets else 'tutorial Spark, no limit', lambda site: [sys.executable, '-P', '-m', 'stock_pipeline.bench.tutorial'], BOTH, env, 'JDBC append, 200 shuffle partitions, collect', more,
-        prepare=own_tables, enough=180 if max_offsets else float('inf'), **OTHERS) # it would take half an hour for two million
+        jars = [str(o) for g in ('spark', 'bench') for o in jar_paths(cache, g) if not o.name.startswith('flink-')]
+        return dict(jars=jars, checkpoint=str(checkpoint), max_offsets=max_offsets)
+    name = 'tutorial Spark' if max_offsets else 'tutorial Spark, no limit'
+    argv = [sys.executable, '-P', '-m', 'stock_pipeline.bench.tutorial']
+    enough = 180 if max_offsets else float('inf') # it would take half an hour for two million
+    return by_script(name, lambda site: argv, BOTH, env, 'JDBC append, 200 shuffle partitions, collect', more,
+                     prepare=own_tables, enough=enough, **OTHERS)
 
 # %% ../../nbs/14_bench/11_contestants.ipynb #eb0fc3cd
-PEERS = {'Bytewax': ('peer_bytewax', ('bytewax[kafka]==0.21.1', 'orjson', 'psycopg2-binary')),
+_FLINK_SOURCES = '--no-binary=apache-flink-libraries,crcmod,dill,docopt,hdfs'
+PEERS = { # name → module here, packages
+    'Bytewax': ('peer_bytewax', ('bytewax[kafka]==0.21.1', 'orjson', 'psycopg2-binary')),
     'Quix Streams': ('peer_quix', ('quixstreams==3.28.1', 'psycopg2-binary')),
     'Pathway': ('peer_pathway', ('pathway==0.33.0',)),
-    'Flink': ('peer_flink', ('apache-flink==2.3.0', '--no-binary=apache-flink-libraries,crcmod,dill,docopt,hdfs'))} # name → module here, packages
+    'Flink': ('peer_flink', ('apache-flink==2.3.0', _FLINK_SOURCES)),
+}
 
 def peer_python(
     name:str, # of PEERS
     cache:Path, # the user's cache folder
 ) -> Path:
     "The Python of a peer's environment; made at the first call; raises `StackError` if the packages cannot be had."
-    packages = PEERS[name][1]
-    folder = cache/'peers'/f"{PEERS[name][0]}-{hashlib.sha256(' '.join((*packages, sys.version)).encode()).hexdigest()[:8]}"
+    module, packages = PEERS[name]
+    digest = hashlib.sha256(' '.join((*packages, sys.version)).encode()).hexdigest()[:8]
+    folder = cache/'peers'/f'{module}-{digest}'
     python = folder/'bin'/'python'
     if (folder/'done').exists(): return python
-    for argv in ([sys.executable, '-m', 'venv', '--clear', folder], [python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary', ':all:', *packages]):
+    install = '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary', ':all:'
+    for argv in ([sys.executable, '-m', 'venv', '--clear', folder], [python, *install, *packages]):
         done = subprocess.run([str(o) for o in argv], capture_output=True, text=True)
-        if done.returncode: raise StackError(f'{name} could not be installed: {(done.stderr.strip().splitlines() or ["?"])[-1][:200]}', 'Leave it out, or connect to the package index')
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ['?'])[-1][:200]
+            raise StackError(f'{name} could not be installed: {said}', 'Leave it out, or connect to the package index')
     (folder/'done').touch()
     return python
 
@@ -119,9 +140,10 @@ def peer(name:str) -> Contestant: # of PEERS
         fetch_artifacts(cache, ['bench'])
         return dict(jars=list(map(str, jar_paths(cache, 'bench'))))
     def env(site):
-        java = {'JAVA_HOME': str(java_home(site.settings.stock_pipeline_cache)), 'FLINK_LOG_DIR': str(site.home/'logs'), 'TZ': 'UTC', # JDBC writes times in the zone of the process
-            'JVM_ARGS': f'{LATER} -XX:+UseSerialGC'} # a quarter faster than with the first compiler alone
-        return {'PYTHONPATH': root, **(java if module == 'peer_flink' else {})}
+        if module != 'peer_flink': return {'PYTHONPATH': root}
+        # JDBC writes times in the zone of the process. The later compilers make Flink a quarter faster.
+        return {'PYTHONPATH': root, 'JAVA_HOME': str(java_home(site.settings.stock_pipeline_cache)), 'TZ': 'UTC',
+                'FLINK_LOG_DIR': str(site.home/'logs'), 'JVM_ARGS': f'{LATER} -XX:+UseSerialGC'}
     argv = lambda site: [peer_python(name, site.settings.stock_pipeline_cache), '-m', f'stock_pipeline.bench.{module}']
     root = str(Path(find_spec('stock_pipeline').origin).parents[1])
     def prepare(site): site.sql(peer_pathway.TABLES if name == 'Pathway' else TABLES)

@@ -29,7 +29,9 @@ class CpuMeter:
         self.parts, self.own = parts, own
         self.begin()
 
-    def _used(self): return {name: sum(map(cpu_seconds, pids)) for name, pids in self.parts.items()} | {self.own: time.process_time(), 'machine': machine_seconds()}
+    def _used(self):
+        parts = {name: sum(map(cpu_seconds, pids)) for name, pids in self.parts.items()}
+        return parts | {self.own: time.process_time(), 'machine': machine_seconds()}
 
     def begin(self): self._at, self._before = time.monotonic(), self._used()
 

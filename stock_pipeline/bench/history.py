@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ..core.config import Settings
 from ..core.sessions import new_york_ms, trading_day
-from ..core.minutes import FeedMinute
+from ..core.minutes import MINUTE_MS, FeedMinute
 from .load import Plan, columns
 from ..local.stack import embedded_stack
 from ..local.home import secret
@@ -37,7 +37,7 @@ __all__ = ['HALF_HOUR', 'TOPIC', 'History', 'part_ticks', 'derive', 'put_ticks',
            'put_hours', 'settle', 'filled']
 
 # %% ../../nbs/14_bench/14_history.ipynb #8a10172f
-HALF_HOUR = 30*60_000 # ms
+HALF_HOUR = 30*MINUTE_MS # ms
 
 @dataclass(frozen=True)
 class History:
@@ -46,7 +46,7 @@ class History:
     symbols: int = 1_000
     days: int = 5 # with trading
     newest: date = date(2026, 1, 9) # the last day, a Friday
-    letters: float = .001 # dead letters a tick
+    dead_letters: float = .001 # a tick
     seed: int = 7
 
     @property
@@ -54,14 +54,15 @@ class History:
 
     @property
     def dates(self) -> list[date]: # oldest first
-        return [d for n in range(3*self.days + 7) if trading_day(d := self.newest - timedelta(days=n))][:self.days][::-1]
+        days = (self.newest - timedelta(days=n) for n in range(3*self.days + 7))
+        return [d for d in days if trading_day(d)][:self.days][::-1]
 
     def parts(self) -> list[tuple[int, int, int]]: # start of a half hour (epoch ms), ticks in it, ticks before it
         share = np.full(32, .2/19) # of a day, from 4:00
         share[11:24] = .8/13 # 9:30 to 16:00
         ends = np.rint(np.cumsum(np.tile(share, self.days))/self.days*self.ticks).astype(int).tolist()
         starts = [new_york_ms(d, 4) + k*HALF_HOUR for d in self.dates for k in range(32)]
-        return [(s, b - a, a) for s, a, b in zip(starts, [0, *ends], ends)]
+        return [(start, end - before, before) for start, before, end in zip(starts, [0, *ends[:-1]], ends, strict=True)]
 
 # %% ../../nbs/14_bench/14_history.ipynb #117316d3
 def part_ticks(
@@ -71,14 +72,20 @@ def part_ticks(
     before:int, # ticks of the history that come before
 ) -> pa.Table: # schema TICKS
     "The ticks of half an hour, so that no bar lies in two parts."
-    facts = columns(Plan(n, history.symbols, first_ms=start, span_ms=HALF_HOUR, seed=history.seed + start//HALF_HOUR), 0, n)
+    plan = Plan(n, history.symbols, first_ms=start, span_ms=HALF_HOUR, seed=history.seed + start//HALF_HOUR)
+    facts = columns(plan, 0, n)
     quoted = pa.array(np.random.default_rng([history.seed, start]).random(n) < .01)
     price, none = facts['price'].cast(MONEY), pa.scalar(None, MONEY)
     of_day, zero = pc.if_else(quoted, price, none), pc.if_else(quoted, pa.scalar(Decimal(0), MONEY), none)
-    made = dict(source=pc.if_else(quoted, 'rest', 'websocket'), feed=pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), ['simulated']).cast(pa.string()), price=price,
-        sequence=pc.add(facts['sequence'], before), volume=pc.if_else(quoted, none, facts['volume'].cast(MONEY)), conditions=pa.nulls(n, pa.string()),
-        **dict.fromkeys(('open', 'high', 'low', 'previous_close'), of_day), **dict.fromkeys(('change', 'percent_change'), zero))
-    return pa.table({f.name: made.get(f.name, facts[f.name] if f.name in facts.column_names else None) for f in TICKS}, schema=TICKS)
+    made = dict(
+        source=pc.if_else(quoted, 'rest', 'websocket'), price=price,
+        feed=pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), ['simulated']).cast(pa.string()),
+        sequence=pc.add(facts['sequence'], before), conditions=pa.nulls(n, pa.string()),
+        volume=pc.if_else(quoted, none, facts['volume'].cast(MONEY)),
+        **dict.fromkeys(('open', 'high', 'low', 'previous_close'), of_day),
+        **dict.fromkeys(('change', 'percent_change'), zero))
+    given = {name: facts[name] for name in facts.column_names} | made
+    return pa.table({f.name: given.get(f.name) for f in TICKS}, schema=TICKS)
 
 # %% ../../nbs/14_bench/14_history.ipynb #8ae68319
 def derive(conn, ticks:pa.Table):
@@ -110,10 +117,12 @@ def put_ticks(
 def put_coverage(conn, history:History):
     "What each minute was, by the product's own rules, with one outage of seven minutes a day."
     rng, first, last = np.random.default_rng(history.seed), history.dates[0], history.newest
-    outages = [new_york_ms(d, 4) + int(rng.integers(0, 950))*60_000 for d in history.dates]
-    down = {at + n*60_000 for at in outages for n in range(7)}
+    outages = [new_york_ms(d, 4) + int(rng.integers(0, 950))*MINUTE_MS for d in history.dates]
+    down = {at + n*MINUTE_MS for at in outages for n in range(7)}
     until = new_york_ms(last + timedelta(days=1))
-    with transaction(conn) as cur: put_minutes(cur, [FeedMinute('simulated', m, m not in down, tuple(history.names)) for m in range(new_york_ms(first), until, 60_000)])
+    minutes = [FeedMinute('simulated', m, m not in down, tuple(history.names))
+               for m in range(new_york_ms(first), until, MINUTE_MS)]
+    with transaction(conn) as cur: put_minutes(cur, minutes)
     while True:
         with transaction(conn) as cur:
             refresh(cur, Market(), until, days=1)
@@ -121,21 +130,28 @@ def put_coverage(conn, history:History):
 
 # %% ../../nbs/14_bench/14_history.ipynb #3203ff69
 TOPIC, _ID = 'stock-prices-simulated', 'reads'
-_REFUSED = [(reason, 'parse') for reason in ('not_json', 'duplicate_key', 'price_not_positive', 'not_a_number')] + [('symbol_not_allowed', 'ingest'), ('too_old', 'store')]
-_BATCHES = """INSERT INTO batches SELECT i, p, 300, 80 + i % 20, 200 + i % 50, 400 + i % 90, clock_timestamp() - (3600 - i) * interval '1 s'
+_REASONS = [(reason, 'parse') for reason in ('not_json', 'duplicate_key', 'price_not_positive', 'not_a_number')]
+_REASONS += [('symbol_not_allowed', 'ingest'), ('too_old', 'store')]
+_BATCHES = """INSERT INTO batches
+    SELECT i, p, 300, 80 + i % 20, 200 + i % 50, 400 + i % 90, clock_timestamp() - (3600 - i) * interval '1 s'
     FROM generate_series(1, 3600) i, generate_series(0, 2) p"""
 
+def _dead_letter(i):
+    reason, stage = _REASONS[i*i % 11 % 6]
+    value = b'{"schema_version":1,"event_id":"' + bytes(250) + b'"}'
+    return dict(reason=reason, stage=stage, topic=TOPIC, topic_id=_ID, partition=i % 3, offset=i, key=b'B001',
+                value=value, value_length=len(value), value_sha256='0'*64)
+
 def put_books(conn, history:History):
-    "The ledger of three partitions, dead letters of which twenty wait for their copy, and an hour of micro-batches of a second each."
-    n, value = round(history.ticks*history.letters), b'{"schema_version":1,"event_id":"' + bytes(250) + b'"}'
-    letter = lambda i: dict(zip(('reason', 'stage'), _REFUSED[i*i % 11 % 6]), topic=TOPIC, topic_id=_ID, partition=i % 3, offset=i, key=b'B001', value=value, value_length=len(value), value_sha256='0'*64)
+    "Three partitions' ledger, an hour of micro-batches of a second, dead letters of which twenty wait for their copy."
+    n = round(history.ticks*history.dead_letters)
     with transaction(conn) as cur:
-        writer.insert_dead_letters(cur, [letter(i) for i in range(n)])
+        writer.insert_dead_letters(cur, [_dead_letter(i) for i in range(n)])
         cur.execute('UPDATE dead_letters SET copied_at = clock_timestamp() WHERE id <= %s', (n - 20,))
         for p in range(3):
-            source, stored, refused = Source('reads', _ID, TOPIC, p), len(range(p, history.ticks, 3)), len(range(p, n, 3))
+            source, stored, dead = Source('reads', _ID, TOPIC, p), len(range(p, history.ticks, 3)), len(range(p, n, 3))
             next_offset(cur, source, 0)
-            advance(cur, source, 0, stored + refused, stored, 0, refused)
+            advance(cur, source, 0, stored + dead, stored, 0, dead)
         cur.execute(_BATCHES)
 
 # %% ../../nbs/14_bench/14_history.ipynb #11bdb5f3
@@ -158,7 +174,8 @@ def settle(
     settings:Settings, # of an embedded stack
 ):
     "Vacuum, and bring to disk what was written."
-    superuser = settings.postgres_dsn(user='postgres', password=secret(settings.stock_pipeline_home, 'postgres_superuser'))
+    password = secret(settings.stock_pipeline_home, 'postgres_superuser')
+    superuser = settings.postgres_dsn(user='postgres', password=password)
     with closing(connect(superuser)) as conn:
         conn.autocommit = True
         with conn.cursor() as cur:

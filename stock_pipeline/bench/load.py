@@ -13,6 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..core.minutes import MINUTE_MS
+
 # %% auto #0
 __all__ = ['BREAKS', 'BAR_FIELDS', 'Plan', 'columns', 'encoded', 'Block', 'blocks', 'Expected', 'expect', 'minute_bars']
 
@@ -36,8 +38,10 @@ def columns(
     plan:Plan,
     start:int, # number of the first record
     stop:int, # of the first one after
-) -> pa.Table: # symbol, event_time (epoch ms), event_id (32 hex digits), sequence, price and volume as text, received_at; a row a record
-    "The facts of a block of records."
+) -> pa.Table: # a row a record
+    """The facts of a block of records.
+
+    symbol; event_time and received_at (epoch ms); event_id (32 hex digits); sequence; price and volume as text."""
     rng = np.random.default_rng([plan.seed, start])
     n, i = stop - start, np.arange(start, stop)
     weight = 1/(np.arange(plan.symbols) + 5) # a few symbols trade much, most a little
@@ -49,8 +53,11 @@ def columns(
     digits = rng.bytes(16*n).hex()
     text = lambda a: pa.array(a).cast(pa.string())
     price = pc.binary_join_element_wise(text(cents//10_000), pc.utf8_lpad(text(cents % 10_000), 4, '0'), '.')
-    return pa.table({'symbol': pa.array(plan.names).take(pa.array(symbol)), 'event_time': event, 'event_id': [digits[k:k + 32] for k in range(0, 32*n, 32)], 'sequence': i,
-        'price': price, 'volume': text(rng.integers(1, 900, n)), 'received_at': at + 35})
+    symbols = pa.array(plan.names).take(pa.array(symbol))
+    ids = [digits[k:k + 32] for k in range(0, 32*n, 32)]
+    volume = text(rng.integers(1, 900, n))
+    return pa.table({'symbol': symbols, 'event_time': event, 'event_id': ids, 'sequence': i, 'price': price,
+                     'volume': volume, 'received_at': at + 35})
 
 # %% ../../nbs/14_bench/01_load.ipynb #c4af8932
 def encoded(
@@ -59,16 +66,20 @@ def encoded(
 ) -> list[bytes]: # as `encode_tick` writes a trade without conditions
     "The bytes of the records."
     text = lambda name: table[name].cast(pa.string())
-    parts = ['{"schema_version":1,"event_id":"', text('event_id'), '","event_time":', text('event_time'), ',"received_at":', text('received_at'), f',"source":"websocket","feed":"{feed}","symbol":"', text('symbol'),
-        '","price":', text('price'), ',"volume":', text('volume'), ',"sequence":', text('sequence'), ',"conditions":[]}']
+    parts = [
+        '{"schema_version":1,"event_id":"', text('event_id'), '","event_time":', text('event_time'), ',"received_at":',
+        text('received_at'), f',"source":"websocket","feed":"{feed}","symbol":"', text('symbol'), '","price":',
+        text('price'), ',"volume":', text('volume'), ',"sequence":', text('sequence'), ',"conditions":[]}']
     return pc.binary_join_element_wise(*parts, '').cast(pa.binary()).to_pylist()
 
 # %% ../../nbs/14_bench/01_load.ipynb #781b91b5
-BREAKS = {'not_json': lambda v: v[:len(v)//2],
+BREAKS = { # way of breaking → what it does to a record
+    'not_json': lambda v: v[:len(v)//2],
     'price_not_a_number': lambda v: v.replace(b'"price":', b'"price":"n/a ', 1).replace(b',"volume"', b'","volume"', 1),
     'duplicate_key': lambda v: v[:-1] + b',"price":-1}',
     'not_utf8': lambda v: v.replace(b'"feed":"', b'"feed":"\xff', 1),
-    'not_a_number': lambda v: v.replace(b'"price":', b'"price":NaN,"x":', 1)} # way of breaking → what it does to a record
+    'not_a_number': lambda v: v.replace(b'"price":', b'"price":NaN,"x":', 1),
+}
 
 # %% ../../nbs/14_bench/01_load.ipynb #4e7ed0c7
 @dataclass
@@ -102,7 +113,8 @@ class Expected:
     "Rows and bars that the load must become."
     rows: pa.Table # as from `columns`, the good ones
     broken: int
-    bars: pd.DataFrame = field(default=None, repr=False) # index symbol, minute (epoch ms); BAR_FIELDS: prices in ten-thousandths of a dollar, shares, ticks
+    # Index: symbol, minute (epoch ms). Columns: BAR_FIELDS, prices in ten-thousandths of a dollar, shares, ticks.
+    bars: pd.DataFrame = field(default=None, repr=False)
 
 def expect(
     found:list[Block], # or anything with `good` and `broken`
@@ -116,6 +128,7 @@ def minute_bars(rows:pa.Table) -> pd.DataFrame: # see `Expected.bars`
     t = rows.select(['symbol', 'event_time', 'sequence']).to_pandas()
     t['price'] = pc.replace_substring(rows['price'], '.', '').cast(pa.int64()).to_numpy()
     t['volume'] = rows['volume'].cast(pa.int64()).to_numpy()
-    t['minute'] = t['event_time']//60_000*60_000
+    t['minute'] = t['event_time']//MINUTE_MS*MINUTE_MS
     g = t.sort_values(['event_time', 'sequence'], kind='stable').groupby(['symbol', 'minute'])
-    return g.agg(open=('price', 'first'), high=('price', 'max'), low=('price', 'min'), close=('price', 'last'), volume=('volume', 'sum'), count=('price', 'count'))
+    return g.agg(open=('price', 'first'), high=('price', 'max'), low=('price', 'min'), close=('price', 'last'),
+                 volume=('volume', 'sum'), count=('price', 'count'))

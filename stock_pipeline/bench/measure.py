@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..ingest.topic import ensure_topic
 from .load import Expected
-from .pace import Pacer, pace
-from .site import Contestant, Site, cpu_seconds, loader, running
+from .pace import Paced, Pacer, pace
+from .site import Contestant, Running, Site, cpu_seconds, loader, running
 
 # %% auto #0
-__all__ = ['Drain', 'drain', 'Latency', 'latency', 'drift']
+__all__ = ['Drain', 'checked', 'drain', 'Latency', 'AtPace', 'at_pace', 'latency', 'drift']
 
 # %% ../../nbs/14_bench/12_measure.ipynb #dacbb3e9
 @dataclass
@@ -36,26 +37,33 @@ class Drain:
     @property
     def verified(self) -> bool: return not self.wrong_rows and not self.wrong_bars
 
+def checked(wrong_rows:int, wrong_bars:int) -> str:
+    "What the comparison with the load says, in words."
+    return f'{wrong_rows:,} rows, {wrong_bars:,} bars wrong' if wrong_rows or wrong_bars else 'all right'
+
 def drain(
     site:Site,
     contestant:Contestant,
     due:Expected, # from `site.fill`
 ) -> Drain:
     "Let a contestant work off what is on the topic, in an empty database."
-    records = len(due.rows) + due.broken if contestant.counts_broken else len(due.rows)
+    count = len(due.rows) + due.broken
+    records = count if contestant.counts_broken else len(due.rows)
     site.fresh_database()
     servers = [o.pid for o in (site.stack.postgres, site.stack.kafka)]
     with running(site, contestant) as run:
         before = [cpu_seconds(p) for p in servers]
         done, now = site.wait_done(run, records, enough=contestant.enough), time.time()
-        whole = done >= records
-        used = [(cpu_seconds(run.ref.pid) - run.cpu_start), *(cpu_seconds(p) - b for p, b in zip(servers, before))]
-        commits = site.commits(contestant)
-        through = min(done/records, 1.)
-        count = through*(len(due.rows) + due.broken)
-        per_million = [u/count*1e6 for u in used]
-        return Drain(count/((site.ended(contestant) if whole else now) - run.began), per_million[0], max(run.rss_mb, default=0), *per_million[1:], site.wrong_rows(contestant, due, whole),
-            site.wrong_bars(contestant, due) if whole else 0, [(t - run.began, n) for t, n in commits], through)
+        whole, through = done >= records, min(done/records, 1.)
+        used = [cpu_seconds(run.ref.pid) - run.cpu_start,
+                *(cpu_seconds(p) - b for p, b in zip(servers, before, strict=True))]
+        took = (site.ended(contestant) if whole else now) - run.began
+        own, postgres, kafka = (u/(through*count)*1e6 for u in used)
+        wrong_bars = site.wrong_bars(contestant, due) if whole else 0
+        return Drain(
+            through*count/took, own, max(run.rss_mb, default=0), postgres, kafka,
+            wrong_rows=site.wrong_rows(contestant, due, whole), wrong_bars=wrong_bars,
+            throughput=[(t - run.began, n) for t, n in site.commits(contestant)], through=through)
 
 # %% ../../nbs/14_bench/12_measure.ipynb #3e9cde0d
 @dataclass
@@ -74,6 +82,33 @@ class Latency:
     @property
     def verified(self) -> bool: return not self.lost and not self.wrong_bars
 
+@dataclass
+class AtPace:
+    "A contestant that is fed at a pace."
+    site: Site
+    run: Running
+    pacer: Pacer
+    client: object # from `loader`
+
+    def send(self, rate:float, seconds:float, on_second:Callable[[int], None]=lambda n: None) -> Paced:
+        "Send for a while; blocks."
+        return pace(self.client, self.site.settings.topic, rate, seconds, self.pacer, on_second)
+
+@contextmanager
+def at_pace(
+    site:Site,
+    contestant:Contestant,
+    symbols:int=50,
+    ready:int=0, # ticks made ready beforehand, and not between two clocks
+) -> Iterator[AtPace]:
+    "An empty topic, an empty database, and a contestant that waits for what is sent."
+    s = site.settings
+    ensure_topic(s.kafka_bootstrap_servers, s.topic)
+    site.fresh_database()
+    client, pacer = loader(s.kafka_bootstrap_servers, log_level=0), Pacer(symbols)
+    pacer.ready(ready)
+    with running(site, contestant) as run: yield AtPace(site, run, pacer, client)
+
 def latency(
     site:Site,
     contestant:Contestant,
@@ -84,19 +119,17 @@ def latency(
     on_second:Callable[[int], None]=lambda n: None,
 ) -> Latency:
     "Send at a pace into an empty topic and an empty database."
-    s = site.settings
-    ensure_topic(s.kafka_bootstrap_servers, s.topic)
-    site.fresh_database()
-    client, pacer = loader(s.kafka_bootstrap_servers, log_level=0), Pacer(symbols)
-    with running(site, contestant) as run:
-        pace(client, s.topic, rate, warm, pacer)
+    with at_pace(site, contestant, symbols) as feed:
+        run = feed.run
+        feed.send(rate, warm)
         cpu, t0, seen = cpu_seconds(run.ref.pid), time.time(), len(run.rss_mb)
-        sent = pace(client, s.topic, rate, seconds, pacer, on_second)
+        sent = feed.send(rate, seconds, on_second)
         cores = (cpu_seconds(run.ref.pid) - cpu)/(time.time() - t0)
-        site.wait_done(run, len(pacer.sent))
+        site.wait_done(run, len(feed.pacer.sent))
         ms = site.latencies(contestant, sent.began_ms)
-        p50, p99 = np.percentile(ms, (50, 99))
-        return Latency(sent.rate, float(p50), float(p99), float(ms.max()), cores, run.rss_mb[seen:], site.wrong_rows(contestant, sent.due), site.wrong_bars(contestant, sent.due), ms)
+        p50, p99 = np.percentile(ms, (50, 99)).tolist()
+        return Latency(sent.rate, p50, p99, float(ms.max()), cores, run.rss_mb[seen:],
+                       site.wrong_rows(contestant, sent.due), site.wrong_bars(contestant, sent.due), ms)
 
 # %% ../../nbs/14_bench/12_measure.ipynb #ab2c3d6a
 def drift(

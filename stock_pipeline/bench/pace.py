@@ -29,7 +29,8 @@ class Pacer:
         feed:str='simulated',
         sequence:int=0, # of the first tick
     ):
-        self._plan, self._next, self._facts, self._waiting = Plan(symbols=symbols, seed=seed, feed=feed), sequence, [], deque()
+        self._plan, self._next = Plan(symbols=symbols, seed=seed, feed=feed), sequence
+        self._facts, self._waiting = [], deque()
         self.sent = [] # epoch ms, one a tick
 
     def ready(self,
@@ -40,7 +41,8 @@ class Pacer:
             facts = columns(self._plan, self._next, self._next + MADE)
             for name in ('event_time', 'received_at'): facts = _with(facts, name, pa.array([_STAMP.decode()]*MADE))
             self._facts.append(facts)
-            self._waiting.extend(zip([o.encode() for o in facts['symbol'].to_pylist()], encoded(facts, self._plan.feed)))
+            keys = [o.encode() for o in facts['symbol'].to_pylist()]
+            self._waiting.extend(zip(keys, encoded(facts, self._plan.feed), strict=True))
             self._next += MADE
 
 def _with(table, name, values): return table.set_column(table.column_names.index(name), name, values)
@@ -102,7 +104,9 @@ def pace(
         for key, value in pacer.take(due, round(time.time()*1000)): client.produce(topic, value, key)
         n += due
         client.poll(0)
-        if now > told + 1: told += 1; on_second(told)
+        if now > told + 1:
+            told += 1
+            on_second(told)
         if due < MOST: time.sleep(max(0, STEP - (time.perf_counter() - t0 - now)))
     took = time.perf_counter() - t0
     client.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -22,28 +23,42 @@ from .sizing import Assumed, Measured, plan, plan_table
 from .start import measure_start, missed, start_table
 
 # %% auto #0
-__all__ = ['PARTS', 'Part', 'parts', 'show_parts']
+__all__ = ['Doc', 'PARTS', 'Part', 'asked_parts', 'show_parts']
 
 # %% ../../nbs/14_bench/22_parts.ipynb #c936f29e
+Doc = Any # JSON, of a shape that only the part knows
+
 @dataclass(frozen=True)
 class Part:
     "One thing that the bench can measure."
     words: str # what
-    measure: Callable[[Callable[[str], None], bool], object] # told what happens now, and whether it shall be quick → JSON
-    tables: Callable[[object], list[Table]] # of that JSON
-    wrong: Callable[[object], list[str]] # of that JSON: what is not as it must be, a line each
-    draw: Callable[[object, Path], list[Path]] = lambda doc, folder: [] # of that JSON, into the folder: its pictures
+    measure: Callable[[Callable[[str], None], bool], Doc] # told what happens now, and whether it shall be quick
+    tables: Callable[[Doc], list[Table]]
+    wrong: Callable[[Doc], list[str]] # what is not as it must be, a line each
+    draw: Callable[[Doc, Path], list[Path]] = lambda doc, folder: [] # into the folder: its pictures
 
 # %% ../../nbs/14_bench/22_parts.ipynb #ff4567ea
-def _wrong_rows(found): return [f"{r['wrong_rows']:,} rows and {r['wrong_bars']:,} bars are wrong" for r in found if r['wrong_rows'] or r['wrong_bars']]
+def _wrong_rows(found):
+    wrong = ((r['wrong_rows'], r['wrong_bars']) for r in found)
+    return [f'{rows:,} rows and {bars:,} bars are wrong' for rows, bars in wrong if rows or bars]
 
 def _read(tell, quick):
     history = History(ticks=200_000) if quick else History()
     return reads_summary(reads(history, 50 if quick else 300, tell), history)
 
 def _slow_reads(doc):
-    slow = [f"{r['page']}, {r['question']}: p99 {r['query_p99_ms']:.1f} ms, at most {doc['target_ms']}" for r in doc['reads'] if not r['within']]
-    return slow + [f"{r['page']}, {r['question']}: reads the whole of {', '.join(r['sequential'])}" for r in doc['reads'] if r['sequential']]
+    name, most = lambda r: f"{r['page']}, {r['question']}", doc['target_ms']
+    slow = [f"{name(r)}: p99 {r['query_p99_ms']:.1f} ms, at most {most}" for r in doc['reads'] if not r['within']]
+    whole = [f"{name(r)}: reads the whole of {', '.join(r['sequential'])}" for r in doc['reads'] if r['sequential']]
+    return slow + whole
+
+def _start(tell, quick):
+    return measure_start(span=10, settle=5, tell=tell) if quick else measure_start(60, 20, tell=tell)
+
+def _curve(tell, quick): return curve(((10, 500), (100, 2_000)), 5, 8, tell=tell) if quick else curve(tell=tell)
+
+def _anatomy(tell, quick):
+    return anatomy(Plan(ticks=100_000), seconds=8, warm=10, tell=tell) if quick else anatomy(tell=tell)
 
 def _executors(tell, quick):
     if quick: return race_executors((1,), 30_000, tell=tell)
@@ -54,26 +69,33 @@ def _cluster_tables(found):
     return [cluster_table(found), plan_table(plan(Measured.of(rows[-1]), Assumed()))]
 
 def _one(chart, name): # of a chart that is told its file
-    def draw(doc, folder): chart(doc, folder/name); return [folder/name]
+    def draw(doc, folder):
+        chart(doc, folder/name)
+        return [folder/name]
     return draw
 
 # %% ../../nbs/14_bench/22_parts.ipynb #b7369a79
-PARTS = {
-    'reads': Part('every question of every page, on ten million ticks', _read, lambda doc: [reads_table(doc)], _slow_reads, _one(reads_picture, 'reads.png')),
-    'start': Part('seconds to the first price, memory, and what it costs to do nothing', lambda tell, quick: measure_start(*(10, 5) if quick else (60, 20), tell=tell), lambda doc: [start_table(doc)], missed),
-    'scaling': Part('latency and cores over the number of symbols and the rate', lambda tell, quick: curve(((10, 500), (100, 2_000)), 5, 8, tell=tell) if quick else curve(tell=tell),
-        lambda found: [curve_table(found)], _wrong_rows, _one(scaling_chart, 'scaling.png')),
-    'cluster': Part('executors of a Spark cluster on this machine, and a hundred machines on paper', _executors, _cluster_tables, _wrong_rows, _one(cluster_chart, 'cluster.png')),
-    'profile': Part('where a micro-batch and a record spend their time', lambda tell, quick: anatomy(Plan(ticks=100_000), seconds=8, warm=10, tell=tell) if quick else anatomy(tell=tell),
-        lambda found: [anatomy_table(found)], _wrong_rows, pictures)} # name → part
+PARTS = { # name → part
+    'reads': Part('every question of every page, on ten million ticks', _read,
+                  lambda doc: [reads_table(doc)], _slow_reads, _one(reads_picture, 'reads.png')),
+    'start': Part('seconds to the first price, memory, and what it costs to do nothing', _start,
+                  lambda doc: [start_table(doc)], missed),
+    'scaling': Part('latency and cores over the number of symbols and the rate', _curve,
+                    lambda found: [curve_table(found)], _wrong_rows, _one(scaling_chart, 'scaling.png')),
+    'cluster': Part('executors of a Spark cluster on this machine, and a hundred machines on paper', _executors,
+                    _cluster_tables, _wrong_rows, _one(cluster_chart, 'cluster.png')),
+    'profile': Part('where a micro-batch and a record spend their time', _anatomy,
+                    lambda found: [anatomy_table(found)], _wrong_rows, pictures),
+}
 
-def parts(
+def asked_parts(
     names:tuple[str, ...],
     others:tuple[str, ...]=(), # further names that are fine
 ) -> dict[str, Part]:
     "The parts of these names; raises `ConfigError`."
     if wrong := set(names) - PARTS.keys() - set(others):
-        raise ConfigError(f"--only: no part called {', '.join(sorted(wrong))}", f"Choose of {', '.join((*others, *PARTS))}, with commas between")
+        raise ConfigError(f"--only: no part called {', '.join(sorted(wrong))}",
+                          f"Choose of {', '.join((*others, *PARTS))}, with commas between")
     return {n: PARTS[n] for n in names if n in PARTS}
 
 # %% ../../nbs/14_bench/22_parts.ipynb #167188e0

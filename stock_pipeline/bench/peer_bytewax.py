@@ -25,7 +25,10 @@ def _sinks(dsn):
         def __init__(self, put): self.put = put
         def build(self, step_id, worker_index, worker_count): return Part(self.put)
     rows = Into(lambda cur, ticks: cur.copy_expert(COPY, io.StringIO('\n'.join(map(line, ticks)))))
-    bars = Into(lambda cur, items: execute_values(cur, REPLACE, {(symbol, minute): (symbol, at(minute), *bar) for symbol, (minute, bar) in items}.values(), page_size=1000))
+    def put_bars(cur, items):
+        newest = {(symbol, minute): (symbol, at(minute), *bar) for symbol, (minute, bar) in items}
+        execute_values(cur, REPLACE, newest.values(), page_size=1000)
+    bars = Into(put_bars)
     return rows, bars
 
 # %% ../../nbs/14_bench/07_peer_bytewax.ipynb #8f50e8ab
@@ -47,7 +50,8 @@ def main(dsn:dict, servers:str, topic:str, mark:str):
         def snapshot(self): return {m: bar.copy() for m, bar in self.bars.items()}
     rows, bars = _sinks(dsn)
     flow = Dataflow('ticks')
-    ticks = op.flat_map_batch('parse', op.input('topic', flow, KafkaSource([servers], [topic], batch_size=10_000)), parse)
+    records = op.input('topic', flow, KafkaSource([servers], [topic], batch_size=10_000))
+    ticks = op.flat_map_batch('parse', records, parse)
     op.output('rows', ticks, rows)
     op.output('bars', op.stateful_batch('amend', op.key_on('symbol', ticks, lambda t: t['symbol']), Bars), bars)
     with open(mark, 'w') as f: f.write(str(time.time()))

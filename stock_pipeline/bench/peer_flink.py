@@ -14,26 +14,36 @@ __all__ = ['main']
 
 # %% ../../nbs/14_bench/10_peer_flink.ipynb #c0c9e9ea
 _KEY = 10**18 # added to a key: 19 digits until 2049
-_TOPIC = '''CREATE TABLE records (symbol STRING, event_time BIGINT, event_id STRING, `sequence` BIGINT, source STRING, feed STRING, price DECIMAL(18, 6), volume DECIMAL(18, 6),
-    received_at BIGINT) WITH ('connector' = 'kafka', 'properties.bootstrap.servers' = '{servers}', 'topic' = '{topic}', 'properties.group.id' = 'flink',
-    'scan.startup.mode' = 'earliest-offset', 'format' = 'json', 'json.ignore-parse-errors' = 'true', 'json.decode.json-parser.enabled' = 'false')'''
-_GOOD = f'''CREATE VIEW good AS SELECT *, CAST(TO_TIMESTAMP_LTZ(event_time, 3) AS TIMESTAMP(3)) AS happened, CAST(TO_TIMESTAMP_LTZ(event_time/60000*60000, 3) AS TIMESTAMP(3)) AS `minute`,
-    CAST({_KEY} + (event_time - {EPOCH_MS})*{STEP} + `sequence` AS STRING) || ' ' || CAST(price AS STRING) AS keyed
+_TOPIC = '''CREATE TABLE records (symbol STRING, event_time BIGINT, event_id STRING, `sequence` BIGINT, source STRING,
+        feed STRING, price DECIMAL(18, 6), volume DECIMAL(18, 6), received_at BIGINT)
+    WITH ('connector' = 'kafka', 'properties.bootstrap.servers' = '{servers}', 'topic' = '{topic}',
+        'properties.group.id' = 'flink', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json',
+        'json.ignore-parse-errors' = 'true', 'json.decode.json-parser.enabled' = 'false')'''
+_GOOD = f'''CREATE VIEW good AS SELECT *, CAST(TO_TIMESTAMP_LTZ(event_time, 3) AS TIMESTAMP(3)) AS happened,
+        CAST(TO_TIMESTAMP_LTZ(event_time/60000*60000, 3) AS TIMESTAMP(3)) AS `minute`,
+        CAST({_KEY} + (event_time - {EPOCH_MS})*{STEP} + `sequence` AS STRING) || ' ' || CAST(price AS STRING) AS keyed
     FROM records WHERE price > 0 AND price < 1000000000 AND event_id IS NOT NULL AND feed IS NOT NULL'''
 
 # %% ../../nbs/14_bench/10_peer_flink.ipynb #7a8ab096
-_JDBC = """ WITH ('connector' = 'jdbc', 'url' = 'jdbc:postgresql://{host}:{port}/{dbname}?stringtype=unspecified&reWriteBatchedInserts=true', 'username' = '{user}', 'password' = '{password}',
-    'table-name' = '%s', 'sink.buffer-flush.max-rows' = '10000', 'sink.buffer-flush.interval' = '200 ms')"""
-_TICKS = '''CREATE TABLE ticks (symbol STRING, event_time TIMESTAMP(3), event_id STRING, `sequence` BIGINT, source STRING, feed STRING, price DECIMAL(18, 6), volume DECIMAL(18, 6),
+_JDBC = """ WITH ('connector' = 'jdbc', 'table-name' = '%s', 'username' = '{user}', 'password' = '{password}',
+    'url' = 'jdbc:postgresql://{host}:{port}/{dbname}?stringtype=unspecified&reWriteBatchedInserts=true',
+    'sink.buffer-flush.max-rows' = '10000', 'sink.buffer-flush.interval' = '200 ms')"""
+_TICKS = '''CREATE TABLE ticks (symbol STRING, event_time TIMESTAMP(3), event_id STRING, `sequence` BIGINT,
+    source STRING, feed STRING, price DECIMAL(18, 6), volume DECIMAL(18, 6),
     received_at TIMESTAMP(3))''' + _JDBC % 'ticks'
-_BARS = '''CREATE TABLE bars (symbol STRING, `minute` TIMESTAMP(3), `open` DECIMAL(18, 6), high DECIMAL(18, 6), low DECIMAL(18, 6), `close` DECIMAL(18, 6), volume DECIMAL(24, 6),
-    `count` BIGINT, PRIMARY KEY (symbol, `minute`) NOT ENFORCED)''' + _JDBC % 'bars'
-_ADD = '''INSERT INTO ticks SELECT symbol, happened, event_id, `sequence`, source, feed, price, volume, CAST(TO_TIMESTAMP_LTZ(received_at, 3) AS TIMESTAMP(3)) FROM good'''
-_AMEND = '''INSERT INTO bars SELECT symbol, `minute`, CAST(SPLIT_INDEX(MIN(keyed), ' ', 1) AS DECIMAL(18, 6)), MAX(price), MIN(price),
-    CAST(SPLIT_INDEX(MAX(keyed), ' ', 1) AS DECIMAL(18, 6)), CAST(SUM(volume) AS DECIMAL(24, 6)), COUNT(*) FROM good GROUP BY symbol, `minute`'''
+_BARS = '''CREATE TABLE bars (symbol STRING, `minute` TIMESTAMP(3), `open` DECIMAL(18, 6), high DECIMAL(18, 6),
+    low DECIMAL(18, 6), `close` DECIMAL(18, 6), volume DECIMAL(24, 6), `count` BIGINT,
+    PRIMARY KEY (symbol, `minute`) NOT ENFORCED)''' + _JDBC % 'bars'
+_ADD = '''INSERT INTO ticks SELECT symbol, happened, event_id, `sequence`, source, feed, price, volume,
+    CAST(TO_TIMESTAMP_LTZ(received_at, 3) AS TIMESTAMP(3)) FROM good'''
+_AMEND = '''INSERT INTO bars SELECT symbol, `minute`, CAST(SPLIT_INDEX(MIN(keyed), ' ', 1) AS DECIMAL(18, 6)),
+    MAX(price), MIN(price), CAST(SPLIT_INDEX(MAX(keyed), ' ', 1) AS DECIMAL(18, 6)),
+    CAST(SUM(volume) AS DECIMAL(24, 6)), COUNT(*) FROM good GROUP BY symbol, `minute`'''
 
 # %% ../../nbs/14_bench/10_peer_flink.ipynb #0093ff7d
-_OPTIONS = {'table.local-time-zone': 'UTC', 'table.exec.mini-batch.enabled': 'true', 'table.exec.mini-batch.allow-latency': '200 ms', 'table.exec.mini-batch.size': '20000',
+_OPTIONS = {
+    'table.local-time-zone': 'UTC', 'table.exec.mini-batch.enabled': 'true',
+    'table.exec.mini-batch.allow-latency': '200 ms', 'table.exec.mini-batch.size': '20000',
     'table.exec.state.ttl': '1 h', 'execution.checkpointing.interval': '10 s', 'rest.bind-address': '127.0.0.1'}
 
 def main(
@@ -45,9 +55,11 @@ def main(
     "Run until ended."
     from pyflink.table import EnvironmentSettings, TableEnvironment
     t = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-    options = {'pipeline.jars': ';'.join(f'file://{o}' for o in jars), 'parallelism.default': str(parallelism), **_OPTIONS, **(more or {})}
+    jar_files = ';'.join(f'file://{o}' for o in jars)
+    options = {'pipeline.jars': jar_files, 'parallelism.default': str(parallelism), **_OPTIONS, **(more or {})}
     for key, value in options.items(): t.get_config().set(key, value)
-    for sql in (_TOPIC.format(servers=servers, topic=topic), _GOOD, _TICKS.format(**dsn), _BARS.format(**dsn)): t.execute_sql(sql)
+    tables = _TOPIC.format(servers=servers, topic=topic), _GOOD, _TICKS.format(**dsn), _BARS.format(**dsn)
+    for sql in tables: t.execute_sql(sql)
     both = t.create_statement_set()
     for sql in (_ADD, _AMEND): both.add_insert_sql(sql)
     running = both.execute()

@@ -10,25 +10,49 @@ import json, os, time
 from .rows import EPOCH_MS, STEP
 
 # %% auto #0
-__all__ = ['TABLES', 'main']
+__all__ = ['TABLES', 'read_ticks', 'bars_of', 'main']
 
 # %% ../../nbs/14_bench/09_peer_pathway.ipynb #42e89185
-TABLES = '''CREATE TABLE ticks (symbol text NOT NULL, event_time timestamptz NOT NULL, event_id text NOT NULL, sequence bigint NOT NULL, source text NOT NULL, feed text NOT NULL,
-    price double precision NOT NULL, volume double precision, received_at timestamptz NOT NULL, time bigint NOT NULL, diff bigint NOT NULL, PRIMARY KEY (symbol, event_time, event_id));
-    CREATE TABLE bars (symbol text, minute timestamptz, open double precision, high double precision, low double precision, close double precision, volume double precision, count bigint, PRIMARY KEY (symbol, minute))'''
+TABLES = '''CREATE TABLE ticks (
+        symbol text NOT NULL, event_time timestamptz NOT NULL, event_id text NOT NULL, sequence bigint NOT NULL,
+        source text NOT NULL, feed text NOT NULL, price double precision NOT NULL, volume double precision,
+        received_at timestamptz NOT NULL, time bigint NOT NULL, diff bigint NOT NULL,
+        PRIMARY KEY (symbol, event_time, event_id));
+    CREATE TABLE bars (
+        symbol text, minute timestamptz, open double precision, high double precision, low double precision,
+        close double precision, volume double precision, count bigint, PRIMARY KEY (symbol, minute))'''
+
+def read_ticks(servers:str, topic:str):
+    "The good records of the topic, with their minute and the key that orders them."
+    import pathway as pw
+    tick = pw.schema_from_types(event_id=str, symbol=str, price=float, event_time=int, source=str, feed=str,
+                                volume=float, received_at=int, sequence=int)
+    options = {'bootstrap.servers': servers, 'group.id': f'pathway-{time.time_ns()}', 'auto.offset.reset': 'earliest'}
+    raw = pw.io.kafka.read(options, topic=topic, format='json', schema=tick, autocommit_duration_ms=100)
+    good = raw.filter((pw.this.price > 0) & (pw.this.price < 1e9))
+    return good.with_columns(key=(pw.this.event_time - EPOCH_MS)*STEP + pw.this.sequence,
+                             minute=pw.this.event_time//60_000*60_000)
+
+def _moment(column): return column.dt.utc_from_timestamp(unit='ms')
+
+def bars_of(good):
+    "One-minute bars; the pair of key and price gives the first and the last one."
+    import pathway as pw
+    t, pair = pw.this, pw.make_tuple(pw.this.key, pw.this.price)
+    bars = good.groupby(t.symbol, t.minute).reduce(
+        t.symbol, t.minute, open=pw.reducers.min(pair), high=pw.reducers.max(t.price), low=pw.reducers.min(t.price),
+        close=pw.reducers.max(pair), volume=pw.reducers.sum(t.volume), count=pw.reducers.count())
+    return bars.select(t.symbol, minute=_moment(t.minute), open=pw.unwrap(t.open[1]), high=t.high, low=t.low,
+                       close=pw.unwrap(t.close[1]), volume=t.volume, count=t.count)
 
 def main(dsn:dict, servers:str, topic:str, mark:str):
     "Run until ended."
     import pathway as pw
-    tick = pw.schema_from_types(event_id=str, symbol=str, price=float, event_time=int, source=str, feed=str, volume=float, received_at=int, sequence=int)
-    raw = pw.io.kafka.read({'bootstrap.servers': servers, 'group.id': f'pathway-{time.time_ns()}', 'auto.offset.reset': 'earliest'}, topic=topic, format='json', schema=tick, autocommit_duration_ms=100)
-    good = raw.filter((pw.this.price > 0) & (pw.this.price < 1e9)).with_columns(key=(pw.this.event_time - EPOCH_MS)*STEP + pw.this.sequence, minute=pw.this.event_time//60_000*60_000)
-    at = lambda column: column.dt.utc_from_timestamp(unit='ms')
-    rows = good.select(pw.this.symbol, pw.this.event_id, pw.this.sequence, pw.this.source, pw.this.feed, pw.this.price, pw.this.volume, event_time=at(pw.this.event_time), received_at=at(pw.this.received_at))
-    bars = good.groupby(pw.this.symbol, pw.this.minute).reduce(pw.this.symbol, pw.this.minute, open=pw.reducers.min(pw.make_tuple(pw.this.key, pw.this.price)),
-        high=pw.reducers.max(pw.this.price), low=pw.reducers.min(pw.this.price), close=pw.reducers.max(pw.make_tuple(pw.this.key, pw.this.price)), volume=pw.reducers.sum(pw.this.volume), count=pw.reducers.count())
-    bars = bars.select(pw.this.symbol, minute=at(pw.this.minute), open=pw.unwrap(pw.this.open[1]), high=pw.this.high, low=pw.this.low, close=pw.unwrap(pw.this.close[1]), volume=pw.this.volume, count=pw.this.count)
-    settings = dict(dsn)
+    good = read_ticks(servers, topic)
+    t, settings = pw.this, dict(dsn)
+    rows = good.select(t.symbol, t.event_id, t.sequence, t.source, t.feed, t.price, t.volume,
+                       event_time=_moment(t.event_time), received_at=_moment(t.received_at))
+    bars = bars_of(good)
     pw.io.postgres.write(rows, settings, 'ticks')
     pw.io.postgres.write(bars, settings, 'bars', output_table_type='snapshot', primary_key=[bars.symbol, bars.minute])
     with open(mark, 'w') as f: f.write(str(time.time()))

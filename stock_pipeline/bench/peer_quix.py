@@ -54,9 +54,13 @@ def consume(
             if not is_tick(t): raise IgnoreMessage('no tick')
             return t
     rows, bars = _sinks(dsn)
-    app = Application(broker_address=servers, consumer_group=group, auto_offset_reset='earliest', state_dir=state, commit_interval=1., use_changelog_topics=shared, loglevel='WARNING')
-    ticks = app.dataframe(app.topic(topic, key_deserializer='string', value_deserializer=Tick(), timestamp_extractor=lambda value, headers, ts, kind: value['event_time']))
-    ticks.tumbling_window(timedelta(minutes=1), grace_ms=2_000).reduce(reducer=fold, initializer=lambda t: fold(None, t)).current().sink(bars)
+    app = Application(broker_address=servers, consumer_group=group, auto_offset_reset='earliest', state_dir=state,
+                      commit_interval=1., use_changelog_topics=shared, loglevel='WARNING')
+    event_time = lambda value, headers, ts, kind: value['event_time']
+    source = app.topic(topic, key_deserializer='string', value_deserializer=Tick(), timestamp_extractor=event_time)
+    ticks = app.dataframe(source)
+    windows = ticks.tumbling_window(timedelta(minutes=1), grace_ms=2_000)
+    windows.reduce(reducer=fold, initializer=lambda t: fold(None, t)).current().sink(bars)
     ticks.sink(rows)
     app.run()
 

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import io, json, os, time
-from datetime import datetime, timezone
 from decimal import Decimal
 
 import orjson
 import pyarrow as pa
 
-from .rows import moment
+from .rows import at, moment
 from ..store.connection import connect, transaction
 from ..store.migrations import migrate
 from ..store.partitions import ensure_partitions
 from ..core.columns import TICKS
+from ..core.minutes import DAY_MS
 from ..store.writer import BAR_COLUMNS, merge_bars, refresh_averages, upsert_latest
 
 # %% auto #0
@@ -24,8 +24,10 @@ __all__ = ['BLOCK', 'parse', 'bars_of', 'store', 'main']
 
 # %% ../../nbs/14_bench/05_plain.ipynb #a79ad334
 BLOCK = 50_000 # records a transaction, at most
-_OFFSETS = 'CREATE TABLE IF NOT EXISTS plain_offsets (partition int PRIMARY KEY, next bigint NOT NULL); CREATE TABLE IF NOT EXISTS plain_refused (partition int, "offset" bigint, value bytea)'
-_COPY = '''COPY stock_prices (symbol, event_time, event_id, sequence, source, feed, price, volume, conditions, received_at) FROM STDIN'''
+_OFFSETS = '''CREATE TABLE IF NOT EXISTS plain_offsets (partition int PRIMARY KEY, next bigint NOT NULL);
+    CREATE TABLE IF NOT EXISTS plain_refused (partition int, "offset" bigint, value bytea)'''
+_COPY = '''COPY stock_prices (symbol, event_time, event_id, sequence, source, feed, price, volume, conditions,
+    received_at) FROM STDIN'''
 
 def parse(messages) -> tuple[list[dict], list]: # the ticks, and the messages that are none
     "Record by record."
@@ -47,38 +49,54 @@ def bars_of(
     for t in ticks:
         price, volume, key = t['price'], t['volume'] or 0, (t['event_time'], t['sequence'])
         b = bars.get(k := (t['symbol'], t['event_time']//60_000*60_000))
-        if b is None: bars[k] = [price, price, price, price, key, key, volume, 1, price, price*price, price*volume]; continue
+        if b is None:
+            bars[k] = [price, price, price, price, key, key, volume, 1, price, price*price, price*volume]
+            continue
         if price > b[1]: b[1] = price
         if price < b[2]: b[2] = price
         if key < b[4]: b[0], b[4] = price, key
         if key > b[5]: b[3], b[5] = price, key
-        b[6] += volume; b[7] += 1; b[8] += price; b[9] += price*price; b[10] += price*volume
-    rows = [(s, m, 'trades', *b[:4], *b[4], *b[5], b[6], b[7], round(b[8], 6), round(b[9], 6), round(b[10], 6)) for (s, m), b in sorted(bars.items())]
-    return pa.table(dict(zip(BAR_COLUMNS, map(list, zip(*rows)))))
+        for i, more in enumerate((volume, 1, price, price*price, price*volume), 6): b[i] += more
+    rows = [(symbol, minute, 'trades', *b[:4], *b[4], *b[5], b[6], b[7], *(round(v, 6) for v in b[8:]))
+            for (symbol, minute), b in sorted(bars.items())]
+    return pa.table(dict(zip(BAR_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)))
 
 # %% ../../nbs/14_bench/05_plain.ipynb #175d9ba0
+_RAW = 'event_id', 'sequence', 'source', 'feed', 'price', 'volume' # as the record has them
+
+def _line(t): # for COPY
+    conditions = ','.join(t['conditions']) or r'\N'
+    moments = moment(t['event_time']), moment(t['received_at'])
+    return '\t'.join(map(str, (t['symbol'], moments[0], *(t[name] for name in _RAW), conditions, moments[1])))
+
 def store(conn, messages, days:set):
     "One block, in one transaction."
     good, bad = parse(messages)
-    if new := {datetime.fromtimestamp(ms*86_400, timezone.utc).date() for ms in {t['event_time']//86_400_000 for t in good}} - days:
+    if new := {at(ms).date() for ms in {t['event_time']//DAY_MS*DAY_MS for t in good}} - days:
         ensure_partitions(conn, new)
         days |= new
     with transaction(conn) as cur:
-        lines = (f"{t['symbol']}\t{moment(t['event_time'])}\t{t['event_id']}\t{t['sequence']}\t{t['source']}\t{t['feed']}\t{t['price']}\t{t['volume']}\t{','.join(t['conditions']) or chr(92) + 'N'}\t{moment(t['received_at'])}" for t in good)
-        cur.copy_expert(_COPY, io.StringIO('\n'.join(lines)))
+        cur.copy_expert(_COPY, io.StringIO('\n'.join(map(_line, good))))
         if good:
             bars = bars_of(good)
             merge_bars(cur, bars)
             refresh_averages(cur, bars)
             newest = {t['symbol']: t for t in sorted(good, key=lambda t: (t['event_time'], t['sequence']))}
             upsert_latest(cur, _latest(list(newest.values())))
-        for m in bad: cur.execute('INSERT INTO plain_refused VALUES (%s, %s, %s)', (m.partition(), m.offset(), m.value()))
+        for m in bad:
+            cur.execute('INSERT INTO plain_refused VALUES (%s, %s, %s)', (m.partition(), m.offset(), m.value()))
         ends = {m.partition(): m.offset() + 1 for m in messages}
-        for p, n in ends.items(): cur.execute('INSERT INTO plain_offsets VALUES (%s, %s) ON CONFLICT (partition) DO UPDATE SET next = EXCLUDED.next', (p, n))
+        for end in ends.items():
+            cur.execute('''INSERT INTO plain_offsets VALUES (%s, %s)
+                ON CONFLICT (partition) DO UPDATE SET next = EXCLUDED.next''', end)
 
 def _latest(ticks):
     money = {f.name for f in TICKS if pa.types.is_decimal(f.type)}
-    return pa.Table.from_pylist([{k: Decimal(str(v)) if k in money and v is not None else ','.join(v) if k == 'conditions' else v for k, v in t.items() if k in TICKS.names} for t in ticks], TICKS)
+    def value(name, v):
+        if name in money and v is not None: return Decimal(str(v))
+        return ','.join(v) if name == 'conditions' else v
+    rows = [{name: value(name, v) for name, v in t.items() if name in TICKS.names} for t in ticks]
+    return pa.Table.from_pylist(rows, TICKS)
 
 # %% ../../nbs/14_bench/05_plain.ipynb #19a6b1df
 def main(
@@ -96,8 +114,10 @@ def main(
     with transaction(conn) as cur:
         cur.execute('SELECT partition, next FROM plain_offsets')
         known = dict(cur.fetchall())
-    consumer = Consumer({'bootstrap.servers': servers, 'group.id': 'plain', 'enable.auto.commit': False, 'auto.offset.reset': 'earliest', 'queued.min.messages': 2*BLOCK})
-    consumer.assign([TopicPartition(topic, p, known.get(p, 0)) for p in consumer.list_topics(topic, timeout=30).topics[topic].partitions])
+    consumer = Consumer({'bootstrap.servers': servers, 'group.id': 'plain', 'enable.auto.commit': False,
+                         'auto.offset.reset': 'earliest', 'queued.min.messages': 2*BLOCK})
+    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, p, known.get(p, 0)) for p in partitions])
     with open(mark, 'w') as f: f.write(str(time.time()))
     days = set()
     while True:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64, io, json, os, platform, statistics
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +19,20 @@ from ..core.errors import ConfigError
 from .contestants import PEERS, peer, plain, product, tutorial
 from .drawing import pyplot, save
 from .load import Plan
-from .measure import Drain, Latency, drain, drift, latency
-from .parts import parts, show_parts
+from .measure import Drain, Latency, checked, drain, drift, latency
+from .parts import asked_parts, show_parts
 from .site import Contestant, Site
 
 # %% auto #0
-__all__ = ['RACES', 'SLOW', 'FAST', 'USUAL', 'race', 'paces', 'summary', 'table', 'compared', 'soak_chart', 'charts', 'run_bench']
+__all__ = ['RACES', 'SLOW', 'FAST', 'USUAL', 'NO_FILES', 'SOAK_RATE', 'race', 'paces', 'summary', 'table', 'compared',
+           'soak_chart', 'charts', 'BenchRun', 'BenchFiles', 'run_bench']
 
 # %% ../../nbs/14_bench/23_race.ipynb #fb80b239
 RACES = 'drain', 'latency', 'soak'
 SLOW = 120 # s; a contestant that needs longer for a drain is not asked again: the others wait for it
-FAST, USUAL = '180 milliseconds', '1 second' # triggers of the product that latency is measured with; a micro-batch costs much the same for few ticks as for many, so the first one decides between latency and CPU
+# Triggers of the product that latency is measured with. A micro-batch costs much the same for few ticks as for many, so
+# the first one decides between latency and CPU.
+FAST, USUAL = '180 milliseconds', '1 second'
 
 def race(
     contestants:list[Contestant],
@@ -64,36 +69,56 @@ def paces(
     return found
 
 # %% ../../nbs/14_bench/23_race.ipynb #6a68692a
+_MEDIANS = 'rows_per_s', 'cpu_s_per_million', 'rss_mb', 'postgres_s_per_million', 'kafka_s_per_million'
+
+def _of_drains(found): # a contestant's part of the document
+    medians = {k: round(statistics.median(getattr(o, k) for o in found), 1) for k in _MEDIANS}
+    return dict(**medians, p50_ms=None, p99_ms=None, verified=all(o.verified for o in found),
+                through=min(o.through for o in found), wrong_rows=max(o.wrong_rows for o in found),
+                wrong_bars=max(o.wrong_bars for o in found), repetitions=[round(o.rows_per_s) for o in found])
+
 def summary(
     drains:dict[str, list[Drain]],
     latencies:dict[str, Latency],
     plan:Plan,
 ) -> dict: # JSON: medians over the repetitions
     "The result as a document."
-    middle = lambda found, name: statistics.median(getattr(o, name) for o in found)
-    out = {}
-    for name, found in drains.items():
-        out[name] = dict({k: round(middle(found, k), 1) for k in ('rows_per_s', 'cpu_s_per_million', 'rss_mb', 'postgres_s_per_million', 'kafka_s_per_million')}, p50_ms=None, p99_ms=None,
-            verified=all(o.verified for o in found), through=min(o.through for o in found), wrong_rows=max(o.wrong_rows for o in found), wrong_bars=max(o.wrong_bars for o in found), repetitions=[round(o.rows_per_s) for o in found])
+    out = {name: _of_drains(found) for name, found in drains.items()}
     for name, o in latencies.items():
-        d = out.setdefault(name, dict(rows_per_s=None, cpu_s_per_million=None, rss_mb=max(o.rss_mb, default=None), verified=True))
-        d |= dict(p50_ms=round(o.p50_ms, 1), p99_ms=round(o.p99_ms, 1), cores=round(o.cores, 2), rate=round(o.rate), verified=d['verified'] and o.verified)
-    return dict(machine=dict(cores=os.cpu_count(), system=platform.platform(), python=platform.python_version()), ticks=plan.ticks, symbols=plan.symbols, contestants=out)
+        alone = dict(rows_per_s=None, cpu_s_per_million=None, rss_mb=max(o.rss_mb, default=None), verified=True)
+        d = out.setdefault(name, alone)
+        d |= dict(p50_ms=round(o.p50_ms, 1), p99_ms=round(o.p99_ms, 1), cores=round(o.cores, 2), rate=round(o.rate),
+                  verified=d['verified'] and o.verified)
+    machine = dict(cores=os.cpu_count(), system=platform.platform(), python=platform.python_version())
+    return dict(machine=machine, ticks=plan.ticks, symbols=plan.symbols, contestants=out)
+
+# %% ../../nbs/14_bench/23_race.ipynb #7ab1e0c5
+_COLUMNS = { # head → key of the document, how it is shown
+    'CPU s/million': ('cpu_s_per_million', '.1f'), 'memory MB': ('rss_mb', ',.0f'), 'p50 ms': ('p50_ms', ',.0f'),
+    'p99 ms': ('p99_ms', ',.0f'), 'cores': ('cores', '.2f')}
+
+def _verdict(d): # whether a contestant was right
+    wrong = d.get('wrong_rows', 0), d.get('wrong_bars', 0)
+    words = checked(*wrong) if d['verified'] or any(wrong) else 'wrong at a pace'
+    return words if d.get('through', 1) == 1 else f"{words}, broken off after {d['through']:.0%}"
 
 def table(
     doc:dict, # from `summary`
 ) -> Table:
     "The result as a table, each contestant beside the product."
     t = Table(box=None, header_style='bold', pad_edge=False)
-    for c in ('', 'records/s', 'product is', 'CPU s/million', 'memory MB', 'p50 ms', 'p99 ms', 'cores', 'checked'): t.add_column(c, justify='left' if c in ('', 'checked') else 'right')
+    for head in ('', 'records/s', 'product is', *_COLUMNS, 'checked'):
+        t.add_column(head, justify='left' if head in ('', 'checked') else 'right')
     own = doc['contestants'].get('stock-pipeline', {}).get('rows_per_s')
     show = lambda v, spec: '' if v is None else format(v, spec)
     for name, d in doc['contestants'].items():
         ratio = f"{own/d['rows_per_s']:.1f} ×" if own and d['rows_per_s'] else ''
-        checked = 'all right' if d['verified'] else f"{d.get('wrong_rows', 0):,} rows, {d.get('wrong_bars', 0):,} bars wrong"
-        if d.get('through', 1) < 1: checked = f"{checked}, broken off after {d['through']:.0%}"
-        t.add_row(name, show(d['rows_per_s'], ',.0f'), ratio, show(d['cpu_s_per_million'], '.1f'), show(d['rss_mb'], ',.0f'), show(d['p50_ms'], ',.0f'), show(d['p99_ms'], ',.0f'), show(d.get('cores'), '.2f'), checked)
+        cells = (show(d.get(key), spec) for key, spec in _COLUMNS.values())
+        t.add_row(name, show(d['rows_per_s'], ',.0f'), ratio, *cells, _verdict(d))
     return t
+
+# %% ../../nbs/14_bench/23_race.ipynb #5d0c9e42
+_COMPARED = 'rows_per_s', 'cpu_s_per_million', 'rss_mb', 'p50_ms', 'p99_ms'
 
 def compared(
     doc:dict,
@@ -103,7 +128,7 @@ def compared(
     lines = []
     for name in doc['contestants'].keys() & earlier['contestants'].keys():
         new, old = doc['contestants'][name], earlier['contestants'][name]
-        ratios = [f'{k} {new[k]/old[k]:.2f} ×' for k in ('rows_per_s', 'cpu_s_per_million', 'rss_mb', 'p50_ms', 'p99_ms') if new.get(k) and old.get(k)]
+        ratios = [f'{k} {new[k]/old[k]:.2f} ×' for k in _COMPARED if new.get(k) and old.get(k)]
         lines.append(f'{name}: ' + ', '.join(ratios))
     return sorted(lines)
 
@@ -116,14 +141,41 @@ def soak_chart(
     minutes = max(1, round(len(o.ms)/o.rate/60))
     by_minute = lambda values, f: [f(v) for v in np.array_split(np.asarray(values, float), minutes)]
     fig, (top, below) = pyplot().subplots(2, 1, figsize=(8, 5), sharex=True)
-    for q in 50, 99: top.plot(by_minute(o.ms, lambda v: np.percentile(v, q)), label=f'p{q}')
+    for q in 50, 99: top.plot(by_minute(o.ms, lambda v, q=q: np.percentile(v, q)), label=f'p{q}')
     below.plot(by_minute(o.rss_mb, max), color='tab:green')
-    top.set(ylabel='ms to the commit', ylim=(0, None), title=f'{minutes} minutes at {o.rate:,.0f} ticks a second'); top.legend()
+    top.set(ylabel='ms to the commit', ylim=(0, None), title=f'{minutes} minutes at {o.rate:,.0f} ticks a second')
+    top.legend()
     below.set(ylabel='memory of the job, MB', xlabel='minute', ylim=(0, 1.1*max(o.rss_mb)))
     for ax in (top, below): ax.grid(alpha=.3)
     return save(fig, path)
 
 # %% ../../nbs/14_bench/23_race.ipynb #2a12db5e
+def _throughput_chart(drains, doc, path):
+    fig, ax = pyplot().subplots(figsize=(8, 4.5))
+    for name, found in drains.items():
+        at, rows = zip(*found[-1].throughput, strict=True)
+        ax.plot([0, *at], [0, *np.cumsum(rows)/1e6], label=name, drawstyle='steps-post')
+    ax.set(xlabel='seconds since it began to read', ylabel='million rows committed',
+           title=f"Working off {doc['ticks']:,} records on {doc['machine']['cores']} cores")
+    ax.legend()
+    ax.grid(alpha=.3)
+    return save(fig, path)
+
+def _latency_chart(paced, path):
+    fig, ax = pyplot().subplots(figsize=(8, 4.5))
+    longest = max(o.p99_ms for o in paced.values())*1.3
+    bins = np.geomspace(10, longest, 120) # from tens of milliseconds to seconds: each gets its width
+    for name, o in paced.items():
+        label = f'{name}: p50 {o.p50_ms:,.0f} ms, p99 {o.p99_ms:,.0f} ms'
+        share = np.full(len(o.ms), 1/len(o.ms))
+        ax.hist(o.ms.clip(10, longest), bins=bins, histtype='step', weights=share, label=label)
+    rate = next(iter(paced.values())).rate
+    ax.set(xscale='log', ylim=(0, ax.get_ylim()[1]*1.35), xlabel='ms from sending to commit', ylabel='share of rows',
+           yticks=[], title=f'Latency at {rate:.0f} ticks a second')
+    ax.legend()
+    ax.grid(alpha=.3)
+    return save(fig, path)
+
 def charts(
     drains:dict[str, list[Drain]],
     latencies:dict[str, Latency],
@@ -132,74 +184,102 @@ def charts(
 ) -> list[Path]:
     "Draw what was measured."
     folder.mkdir(parents=True, exist_ok=True)
+    paced = {name: o for name, o in latencies.items() if name != 'soak'}
     pictures = []
-    def keep(fig, name):
-        pictures.append(save(fig, folder/name))
-    if drains:
-        fig, ax = pyplot().subplots(figsize=(8, 4.5))
-        for name, found in drains.items():
-            at, n = zip(*found[-1].throughput)
-            ax.plot([0, *at], [0, *(sum(n[:i + 1])/1e6 for i in range(len(n)))], label=name, drawstyle='steps-post')
-        ax.set(xlabel='seconds since it began to read', ylabel='million rows committed', title=f"Working off {doc['ticks']:,} records on {doc['machine']['cores']} cores")
-        ax.legend(); ax.grid(alpha=.3)
-        keep(fig, 'throughput.png')
-    if paced := {name: o for name, o in latencies.items() if name != 'soak'}:
-        fig, ax = pyplot().subplots(figsize=(8, 4.5))
-        longest = max(o.p99_ms for o in paced.values())*1.3
-        bins = np.geomspace(10, longest, 120) # from tens of milliseconds to seconds: each gets its width
-        for name, o in paced.items(): ax.hist(o.ms.clip(10, longest), bins=bins, histtype='step', weights=np.full(len(o.ms), 1/len(o.ms)), label=f'{name}: p50 {o.p50_ms:,.0f} ms, p99 {o.p99_ms:,.0f} ms')
-        ax.set(xscale='log', ylim=(0, ax.get_ylim()[1]*1.35), xlabel='ms from sending to commit', ylabel='share of rows', yticks=[], title=f'Latency at {next(iter(paced.values())).rate:.0f} ticks a second')
-        ax.legend(); ax.grid(alpha=.3)
-        keep(fig, 'latency.png')
+    if drains: pictures.append(_throughput_chart(drains, doc, folder/'throughput.png'))
+    if paced: pictures.append(_latency_chart(paced, folder/'latency.png'))
     if 'soak' in latencies: pictures.append(soak_chart(latencies['soak'], folder/'soak.png'))
     page = Console(record=True, file=io.StringIO(), width=130)
     page.print(table(doc))
-    images = ''.join(f'<img src="data:image/png;base64,{base64.b64encode(p.read_bytes()).decode()}" style="max-width:100%">' for p in pictures)
+    encoded = (base64.b64encode(p.read_bytes()).decode() for p in pictures)
+    images = ''.join(f'<img src="data:image/png;base64,{o}" style="max-width:100%">' for o in encoded)
     (folder/'bench.html').write_text(page.export_html().replace('</body>', f'{images}</body>'), encoding='utf-8')
     return [*pictures, folder/'bench.html']
 
 # %% ../../nbs/14_bench/23_race.ipynb #c63433f2
+@dataclass(frozen=True)
+class BenchRun:
+    "What is measured, and how much of it."
+    plan: Plan
+    only: tuple[str, ...] = ('drain', 'latency') # of RACES, and names of PARTS
+    repetitions: int = 3
+    rate: float = 500 # ticks a second
+    seconds: float = 60 # of latency
+    warm: float = 25 # s before that
+    soak: float = 30 # minutes at SOAK_RATE
+    peers: tuple[str, ...] = () # names of PEERS
+    quick: bool = False # a small load: fewer contestants for latency, small parts
+
+@dataclass(frozen=True)
+class BenchFiles:
+    "What is read and written beside it."
+    json_file: Path|None = None # gets the result
+    compare: Path|None = None # of an earlier run
+    folder: Path|None = None # for pictures
+
+NO_FILES = BenchFiles()
+
+SOAK_RATE = 2_000 # ticks a second
+
+def _check(run, files): # the earlier result, and the parts; raises `ConfigError`
+    try: earlier = json.loads(files.compare.read_text()) if files.compare else None
+    except (OSError, ValueError) as e:
+        why = f'{files.compare} is no result of an earlier run: {e}'
+        raise ConfigError(why, 'Name a file that --json wrote') from None
+    more = asked_parts(run.only, RACES)
+    if unknown := set(run.peers) - set(PEERS):
+        raise ConfigError(f"no peer called {', '.join(sorted(unknown))}", f"There are: {', '.join(PEERS)}")
+    for package in ('confluent_kafka', 'matplotlib'):
+        if find_spec(package): continue
+        install = "Install what measuring needs: pip install -e '.[bench]'"
+        raise ConfigError(f'the package {package} is missing', install)
+    return earlier, more
+
+def _contestants(run):
+    slow = () if run.quick else (tutorial(),)
+    return [product(), plain(), *slow, tutorial(0), *map(peer, run.peers)]
+
+def _soak(run, tell):
+    seconds = run.soak*60
+    tell(f'soak: {run.soak:g} minutes at {SOAK_RATE:,} ticks a second')
+    with Site() as site:
+        return latency(site, product(), SOAK_RATE, seconds, run.warm,
+                       on_second=lambda n: tell(f'soak: {n} of {seconds:.0f} s'))
+
+def _as_json(doc): return json.dumps(doc, indent=1)
+
+def _measure(run, more, json_file, tell): # drains, latencies, and the documents of parts
+    drains = race(_contestants(run), run.plan, run.repetitions, tell) if 'drain' in run.only else {}
+    latencies = paces(run.rate, run.seconds, run.warm, run.quick, tell) if 'latency' in run.only else {}
+    if 'soak' in run.only: latencies['soak'] = _soak(run, tell)
+    found = {}
+    for name, part in more.items():
+        found[name] = part.measure(lambda words, name=name: tell(f'{name}: {words}'), run.quick)
+        if json_file: json_file.write_text(_as_json(found)) # what is there by now
+    return drains, latencies, found
+
 def run_bench(
-    plan:Plan,
-    repetitions:int=3,
-    rate:float=500, # ticks a second
-    seconds:float=60, # of latency
-    warm:float=25, # s before that
-    peers:tuple[str, ...]=(), # names of PEERS
-    soak:float=30, # minutes at 2,000 ticks a second
-    only:tuple[str, ...]=('drain', 'latency'), # of RACES, and names of PARTS
-    quick:bool=False, # a small load: fewer contestants for latency, small parts
-    json_file:Path|None=None,
-    compare:Path|None=None, # file of an earlier run
-    folder:Path|None=None, # for pictures
+    run:BenchRun,
+    files:BenchFiles=NO_FILES,
     console:Console|None=None,
 ) -> bool: # every row and bar of the product was right, and every part as it must be
-    "The command: progress while it runs, then the tables."
+    "The command: progress while it runs, then the tables. Raises `ConfigError` for names that are not there."
     console = console or Console(stderr=True)
-    try: earlier = json.loads(compare.read_text()) if compare else None
-    except (OSError, ValueError) as e: raise ConfigError(f'{compare} is no result of an earlier run: {e}', 'Name a file that --json wrote') from None
-    more = parts(only, RACES)
-    if unknown := set(peers) - set(PEERS): raise ConfigError(f"no peer called {', '.join(sorted(unknown))}", f"There are: {', '.join(PEERS)}")
-    try: import confluent_kafka, matplotlib
-    except ModuleNotFoundError as e: raise ConfigError(f'the package {e.name} is missing', "Install what measuring needs: pip install -e '.[bench]'") from None
-    drains, latencies, found = {}, {}, {}
+    earlier, more = _check(run, files)
     with console.status('') as status:
-        if 'drain' in only: drains = race([product(), plain(), *(() if quick else [tutorial()]), tutorial(0), *map(peer, peers)], plan, repetitions, status.update)
-        if 'latency' in only: latencies = paces(rate, seconds, warm, quick, status.update)
-        if 'soak' in only:
-            status.update(f'soak: {soak:g} minutes at 2,000 ticks a second')
-            with Site() as site: latencies['soak'] = latency(site, product(), 2_000, soak*60, warm, on_second=lambda n: status.update(f'soak: {n} of {soak*60:.0f} s'))
-        for name, part in more.items():
-            found[name] = part.measure(lambda words, name=name: status.update(f'{name}: {words}'), quick)
-            if json_file: json_file.write_text(json.dumps(found, indent=1)) # what is there by now
-    doc = summary(drains, latencies, plan)
-    if 'soak' in only: doc['contestants']['soak'] |= dict(memory_drift=round(drift(latencies['soak'].rss_mb), 3), latency_drift=round(drift(latencies['soak'].ms), 3), lost=latencies['soak'].lost)
+        drains, latencies, found = _measure(run, more, files.json_file, status.update)
+    doc = summary(drains, latencies, run.plan)
+    if soak := latencies.get('soak'):
+        doc['contestants']['soak'] |= dict(memory_drift=round(drift(soak.rss_mb), 3),
+                                           latency_drift=round(drift(soak.ms), 3), lost=soak.lost)
     out = Console(width=150 if not console.is_terminal else None)
     if doc['contestants']: out.print(table(doc))
-    wrong, pictures = show_parts(found, out.print, folder)
-    for line in compared(doc, earlier) if earlier else (): print(line)
-    if json_file: json_file.write_text(json.dumps(doc | found, indent=1))
-    if folder and doc['contestants']: pictures += charts(drains, latencies, doc, folder)
+    wrong, pictures = show_parts(found, out.print, files.folder)
+    for line in compared(doc, earlier) if earlier else ():
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    if files.json_file: files.json_file.write_text(_as_json(doc | found))
+    if files.folder and doc['contestants']: pictures += charts(drains, latencies, doc, files.folder)
     if pictures: console.print('Pictures: ' + ', '.join(map(str, pictures)))
     for line in wrong: console.print(f'Not as it must be: {line}')
-    return not wrong and all(d['verified'] for name, d in doc['contestants'].items() if name.startswith(('stock-pipeline', 'soak')))
+    own = (d for name, d in doc['contestants'].items() if name.startswith(('stock-pipeline', 'soak')))
+    return not wrong and all(d['verified'] for d in own)

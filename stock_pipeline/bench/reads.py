@@ -20,6 +20,7 @@ from psycopg2.extensions import cursor as Cursor
 from rich.table import Table
 
 from ..core.config import Settings
+from ..core.minutes import MINUTE_MS
 from ..core.sessions import new_york_ms
 from .drawing import pyplot, save
 from .history import TOPIC, History, filled
@@ -41,11 +42,16 @@ class Visitor:
         self.newest = new_york_ms(history.newest, 20) # epoch ms
 
     def symbols(self, n:int=5) -> list[str]: return sorted(self.rng.choice(self.busy, n, replace=False).tolist())
-    def now(self) -> int: return self.newest - int(self.rng.integers(0, 600))*60_000 # epoch ms
-    def span(self, hours:float) -> tuple[int, int]: return (end := self.now()) - int(hours*3_600_000), end
-    def day(self) -> tuple[int, int]: # today, New York
-        return new_york_ms(d := self.history.dates[int(self.rng.integers(0, len(self.history.dates)))]), new_york_ms(d + timedelta(days=1))
-    def moment(self) -> tuple[datetime, int]: return datetime.fromtimestamp(self.now()/1000, timezone.utc), 0 # where a page of ticks ended
+    def now(self) -> int: return self.newest - int(self.rng.integers(0, 600))*MINUTE_MS # epoch ms
+    def span(self, hours:float) -> tuple[int, int]:
+        end = self.now()
+        return end - int(hours*3_600_000), end
+    def day(self) -> tuple[int, int]: # from midnight to midnight, New York
+        d = self.history.dates[int(self.rng.integers(0, len(self.history.dates)))]
+        return new_york_ms(d), new_york_ms(d + timedelta(days=1))
+    def window(self) -> int: return int(self.rng.choice([5, 15, 30])) # minutes of a moving average
+    def moment(self) -> tuple[datetime, int]: # where a page of ticks ended
+        return datetime.fromtimestamp(self.now()/1000, timezone.utc), 0
 
 # %% ../../nbs/14_bench/15_reads.ipynb #f46890f8
 QUESTIONS = { # page, question → how the page asks it
@@ -59,7 +65,7 @@ QUESTIONS = { # page, question → how the page asks it
     ('overview', 'bars of an hour, 5 symbols'): lambda r, v: read_bars(r, v.symbols(), *v.span(61/60)),
     ('charts', 'bars of 24 h, 1 symbol'): lambda r, v: read_bars(r, v.symbols(1), *v.span(24)),
     ('charts', 'bars of 24 h, 5 symbols'): lambda r, v: read_bars(r, v.symbols(), *v.span(24)),
-    ('charts', 'averages of 24 h, 5 symbols'): lambda r, v: read_averages(r, v.symbols(), *v.span(24), int(v.rng.choice([5, 15, 30]))),
+    ('charts', 'averages of 24 h, 5 symbols'): lambda r, v: read_averages(r, v.symbols(), *v.span(24), v.window()),
     ('charts', 'coverage of 24 h, 5 symbols'): lambda r, v: read_coverage(r, *v.span(24), v.symbols()),
     ('data table', 'newest 50 ticks of all'): lambda r, v: r.ticks(None, 50),
     ('data table', 'an older page of all'): lambda r, v: r.ticks(None, 50, v.moment()),
@@ -91,7 +97,8 @@ def listening(
             start = time.perf_counter()
             super().execute(sql, params)
             asked.append(Asked(self.query.decode(), (time.perf_counter() - start)*1000, self.rowcount))
-    return Reader(settings.postgres_dsn(role='reader'), connect=partial(psycopg2.connect, cursor_factory=Listening)), asked
+    connect = partial(psycopg2.connect, cursor_factory=Listening)
+    return Reader(settings.postgres_dsn(role='reader'), connect=connect), asked
 
 # %% ../../nbs/14_bench/15_reads.ipynb #845b1c39
 @dataclass(frozen=True)
@@ -112,7 +119,8 @@ def scans(
     found = {}
     for n in _nodes(plan):
         if 'Relation Name' not in n: continue
-        key, each = (n['Node Type'], n['Relation Name'].split('_2')[0]), n['Actual Rows'] + n.get('Rows Removed by Filter', 0)
+        key = n['Node Type'], n['Relation Name'].split('_2')[0]
+        each = n['Actual Rows'] + n.get('Rows Removed by Filter', 0)
         found[key] = found.get(key, 0) + round(each*n['Actual Loops'])
     return [Scan(*k, rows) for k, rows in found.items()]
 
@@ -168,8 +176,9 @@ def ask(
         rows = max(rows, asked[-1].rows)
     plans = [(o.statement, explained(reader, o.statement)) for o in list(asked)]
     found = [s for _, p in plans for s in scans(p['Plan'])]
-    (p50, p99), query = (np.percentile(o, (50, 99)).tolist() for o in (took, inside))
-    return Read(page, question, calls, rows, p50, p99, max(took), *query, found, sequential(found, 3*len(visitor.history.names)), plans)
+    (p50, p99), (query_p50, query_p99) = (np.percentile(o, (50, 99)).tolist() for o in (took, inside))
+    faults = sequential(found, 3*len(visitor.history.names))
+    return Read(page, question, calls, rows, p50, p99, max(took), query_p50, query_p99, found, faults, plans)
 
 # %% ../../nbs/14_bench/15_reads.ipynb #fbf5d099
 def ask_all(
@@ -181,7 +190,9 @@ def ask_all(
     "Every question of every page."
     reader, asked = listening(settings)
     visitor, found = Visitor(history), []
-    gc.collect(); gc.freeze() # as the page's process does: what is imported, and what the bench holds, is nobody's garbage
+    # As the page's process does: what is imported, and what the bench holds, is nobody's garbage.
+    gc.collect()
+    gc.freeze()
     try:
         with closing(reader):
             for page, question in QUESTIONS:
@@ -192,7 +203,7 @@ def ask_all(
 
 # %% ../../nbs/14_bench/15_reads.ipynb #ec45242e
 def reads(
-    history:History=History(),
+    history:History,
     calls:int=300, # of each question
     tell:Callable[[str], None]=lambda words: None, # told what happens now
 ) -> list[Read]:
@@ -200,26 +211,43 @@ def reads(
     with filled(history, tell) as settings: return ask_all(settings, history, calls, tell)
 
 TARGET_MS = 10
+_TIMES = 'p50_ms', 'p99_ms', 'max_ms', 'query_p50_ms', 'query_p99_ms'
+
+def _as_line(r):
+    scans, faults = [f'{s.kind} {s.table}: {s.rows}' for s in r.scans], [f'{s.table}: {s.rows}' for s in r.faults]
+    return dict(page=r.page, question=r.question, calls=r.calls, rows=r.rows,
+                **{k: round(getattr(r, k), 2) for k in _TIMES},
+                scans=scans, sequential=faults, within=r.query_p99_ms < TARGET_MS)
 
 def reads_summary(
     found:list[Read],
     history:History,
 ) -> dict: # JSON
     "The result as a document."
-    line = lambda r: dict(page=r.page, question=r.question, calls=r.calls, rows=r.rows, **{k: round(getattr(r, k), 2) for k in ('p50_ms', 'p99_ms', 'max_ms', 'query_p50_ms', 'query_p99_ms')},
-        scans=[f'{s.kind} {s.table}: {s.rows}' for s in r.scans], sequential=[f'{s.table}: {s.rows}' for s in r.faults], within=r.query_p99_ms < TARGET_MS)
-    return dict(ticks=history.ticks, symbols=history.symbols, days=history.days, target_ms=TARGET_MS, reads=[line(r) for r in found])
+    return dict(ticks=history.ticks, symbols=history.symbols, days=history.days, target_ms=TARGET_MS,
+                reads=[_as_line(r) for r in found])
 
 # %% ../../nbs/14_bench/15_reads.ipynb #7099f8db
+_COLUMNS = { # head → key of the document
+    'query p50': 'query_p50_ms', 'query p99': 'query_p99_ms',
+    'page p50': 'p50_ms', 'page p99': 'p99_ms', 'page max': 'max_ms'}
+
+def _how_read(line): # what its plans did, in words
+    kinds = {s.split(' Scan')[0].replace('Index Only', 'index only').lower() for s in line['scans']}
+    whole = f" – whole table: {', '.join(line['sequential'])}" if line['sequential'] else ''
+    return ', '.join(sorted(kinds)) + whole
+
 def reads_table(
     doc:dict, # from `reads_summary`
 ) -> Table:
     "The result as a table."
-    t = Table(box=None, header_style='bold', pad_edge=False, title=f"{doc['ticks']:,} ticks of {doc['symbols']:,} symbols, milliseconds", title_justify='left')
-    for c in ('page', 'question', 'rows', 'query p50', 'query p99', 'page p50', 'page p99', 'page max', 'scans'): t.add_column(c, justify='left' if c in ('page', 'question', 'scans') else 'right')
-    for r in doc['reads']:
-        kinds = ', '.join(sorted({s.split(' Scan')[0].replace('Index Only', 'index only').lower() for s in r['scans']}))
-        t.add_row(r['page'], r['question'], f"{r['rows']:,}", *(f"{r[k]:.1f}" for k in ('query_p50_ms', 'query_p99_ms', 'p50_ms', 'p99_ms', 'max_ms')), kinds + (f" – whole table: {', '.join(r['sequential'])}" if r['sequential'] else ''))
+    title = f"{doc['ticks']:,} ticks of {doc['symbols']:,} symbols, milliseconds"
+    t = Table(box=None, header_style='bold', pad_edge=False, title=title, title_justify='left')
+    for head in ('page', 'question', 'rows', *_COLUMNS, 'scans'):
+        t.add_column(head, justify='left' if head in ('page', 'question', 'scans') else 'right')
+    for line in doc['reads']:
+        times = (f'{line[k]:.1f}' for k in _COLUMNS.values())
+        t.add_row(line['page'], line['question'], f"{line['rows']:,}", *times, _how_read(line))
     return t
 
 # %% ../../nbs/14_bench/15_reads.ipynb #c698af5f
@@ -233,6 +261,10 @@ def reads_picture(
     ax.barh(at - .2, [r['query_p99_ms'] for r in doc['reads']], .4, label='until the rows had arrived', color='#0a6ebd')
     ax.barh(at + .2, [r['p99_ms'] for r in doc['reads']], .4, label='until the page has its numbers', color='#8cc5ee')
     ax.axvline(doc['target_ms'], color='#d55e00', ls='--', lw=1)
-    ax.set(yticks=at, yticklabels=names, xlabel='p99, ms', title=f"{doc['ticks']:,} ticks of {doc['symbols']:,} symbols")
-    ax.margins(y=.01); ax.invert_yaxis(); ax.legend(loc='lower right'); ax.grid(alpha=.3, axis='x')
+    title = f"{doc['ticks']:,} ticks of {doc['symbols']:,} symbols"
+    ax.set(yticks=at, yticklabels=names, xlabel='p99, ms', title=title)
+    ax.margins(y=.01)
+    ax.invert_yaxis()
+    ax.legend(loc='lower right')
+    ax.grid(alpha=.3, axis='x')
     save(fig, path)

@@ -12,13 +12,18 @@ from functools import lru_cache
 __all__ = ['TABLES', 'COPY', 'REPLACE', 'EPOCH_MS', 'STEP', 'at', 'moment', 'line', 'is_tick', 'key_of', 'fold', 'amend']
 
 # %% ../../nbs/14_bench/04_rows.ipynb #74848f79
-TABLES = '''CREATE TABLE ticks (symbol text NOT NULL, event_time timestamptz NOT NULL, event_id uuid NOT NULL, sequence bigint NOT NULL, source text NOT NULL, feed text NOT NULL,
-    price numeric(18,6) NOT NULL, volume numeric(18,6), received_at timestamptz NOT NULL, PRIMARY KEY (symbol, event_time, event_id));
-    CREATE TABLE bars (symbol text, minute timestamptz, open numeric(18,6), high numeric(18,6), low numeric(18,6), close numeric(18,6), volume numeric(24,6), count bigint,
-    open_key bigint, close_key bigint, PRIMARY KEY (symbol, minute))'''
+TABLES = '''CREATE TABLE ticks (
+        symbol text NOT NULL, event_time timestamptz NOT NULL, event_id uuid NOT NULL, sequence bigint NOT NULL,
+        source text NOT NULL, feed text NOT NULL, price numeric(18,6) NOT NULL, volume numeric(18,6),
+        received_at timestamptz NOT NULL, PRIMARY KEY (symbol, event_time, event_id));
+    CREATE TABLE bars (
+        symbol text, minute timestamptz, open numeric(18,6), high numeric(18,6), low numeric(18,6), close numeric(18,6),
+        volume numeric(24,6), count bigint, open_key bigint, close_key bigint, PRIMARY KEY (symbol, minute))'''
 COPY = 'COPY ticks (symbol, event_time, event_id, sequence, source, feed, price, volume, received_at) FROM STDIN'
 _BAR = 'open', 'high', 'low', 'close', 'volume', 'count', 'open_key', 'close_key'
-REPLACE = f"INSERT INTO bars (symbol, minute, {', '.join(_BAR)}) VALUES %s ON CONFLICT (symbol, minute) DO UPDATE SET {', '.join(f'{o} = EXCLUDED.{o}' for o in _BAR)}" # of whole bars
+# Whole bars take the place of those that were there.
+REPLACE = f'''INSERT INTO bars (symbol, minute, {', '.join(_BAR)}) VALUES %s
+    ON CONFLICT (symbol, minute) DO UPDATE SET {', '.join(f'{o} = EXCLUDED.{o}' for o in _BAR)}'''
 
 # %% ../../nbs/14_bench/04_rows.ipynb #9e2e2f8b
 def at(ms:int) -> datetime: return datetime.fromtimestamp(ms/1000, timezone.utc)
@@ -31,7 +36,8 @@ def moment(ms:int) -> str: # for PostgreSQL
 
 def line(t:dict) -> str: # for COPY
     "A row of `ticks`."
-    return f"{t['symbol']}\t{moment(t['event_time'])}\t{t['event_id']}\t{t['sequence']}\t{t['source']}\t{t['feed']}\t{t['price']}\t{t['volume']}\t{moment(t['received_at'])}"
+    facts = [t[name] for name in ('event_id', 'sequence', 'source', 'feed', 'price', 'volume')]
+    return '\t'.join(map(str, (t['symbol'], moment(t['event_time']), *facts, moment(t['received_at']))))
 
 def is_tick(t) -> bool:
     "As much checking as such programs do."
@@ -40,7 +46,8 @@ def is_tick(t) -> bool:
 # %% ../../nbs/14_bench/04_rows.ipynb #3ad46fe4
 EPOCH_MS, STEP = 1_700_000_000_000, 10_000_000 # so that time and sequence fit into one bigint
 
-def key_of(t:dict) -> int: return (t['event_time'] - EPOCH_MS)*STEP + t['sequence'] # orders ticks by event time, then sequence
+# Orders ticks by event time, then sequence.
+def key_of(t:dict) -> int: return (t['event_time'] - EPOCH_MS)*STEP + t['sequence']
 
 def fold(
     bar:list|None, # open, high, low, close, volume, count, open key, close key

@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from ..ingest.topic import ensure_topic
 from .contestants import product
 from .cpu import CpuMeter
 from .drawing import pyplot, save
-from .pace import Pacer, pace
-from .site import Contestant, Site, loader, running
+from .measure import at_pace, checked
+from .site import Contestant, Site
 
 # %% auto #0
 __all__ = ['ENOUGH', 'FULL', 'POINTS', 'COLOURS', 'at_rate', 'limit', 'curve', 'curve_table', 'scaling_chart', 'cluster_chart']
@@ -32,27 +31,29 @@ def at_rate(
     warm:float=10, # s before the clock starts
 ) -> dict: # a row for JSON
     "Send at a pace into an empty topic and an empty database, and see who uses the processor meanwhile."
-    s = site.settings
-    ensure_topic(s.kafka_bootstrap_servers, s.topic)
-    site.fresh_database()
-    client, pacer = loader(s.kafka_bootstrap_servers, log_level=0), Pacer(symbols)
-    pacer.ready(int(rate*(warm + seconds)) + 2) # now, not between two clocks
-    with running(site, contestant) as run:
-        pace(client, s.topic, rate, warm, pacer)
-        meter = CpuMeter({'job': [run.ref.pid], 'postgres': [site.stack.postgres.pid], 'kafka': [site.stack.kafka.pid]}, 'loader')
-        sent = pace(client, s.topic, rate, seconds, pacer)
+    ticks = int(rate*(warm + seconds)) + 2
+    with at_pace(site, contestant, symbols, ready=ticks) as feed:
+        feed.send(rate, warm)
+        servers = {'postgres': [site.stack.postgres.pid], 'kafka': [site.stack.kafka.pid]}
+        meter = CpuMeter({'job': [feed.run.ref.pid], **servers}, 'loader')
+        sent = feed.send(rate, seconds)
         cores, t0 = meter.cores(), time.monotonic()
-        behind = len(pacer.sent) - int(site.sql(contestant.done)[0][0] or 0)
-        site.wait_done(run, len(pacer.sent))
-        return dict(symbols=symbols, rate=rate, sent_per_s=round(sent.rate), behind=behind, caught_up_s=round(time.monotonic() - t0, 1), **_stored(site, contestant, sent),
-            cores={k: round(v, 2) for k, v in cores.items()}, wrong_rows=site.wrong_rows(contestant, sent.due), wrong_bars=site.wrong_bars(contestant, sent.due))
+        behind = len(feed.pacer.sent) - int(site.sql(contestant.done)[0][0] or 0)
+        site.wait_done(feed.run, len(feed.pacer.sent))
+        caught_up = round(time.monotonic() - t0, 1)
+        return dict(
+            symbols=symbols, rate=rate, sent_per_s=round(sent.rate), behind=behind, caught_up_s=caught_up,
+            **_stored(site, contestant, sent), cores={k: round(v, 2) for k, v in cores.items()},
+            wrong_rows=site.wrong_rows(contestant, sent.due), wrong_bars=site.wrong_bars(contestant, sent.due))
 
 def _stored(site, contestant, sent):
     "Rate and latency, as the database tells them."
     began = sent.began_ms/1000
+    rows = sum(n for t, n in site.commits(contestant) if began < t <= began + sent.seconds)
     ms = site.latencies(contestant, sent.began_ms)
-    p50, p99 = np.percentile(ms, (50, 99))
-    return dict(stored_per_s=round(sum(n for t, n in site.commits(contestant) if began < t <= began + sent.seconds)/sent.seconds), p50_ms=round(float(p50), 1), p99_ms=round(float(p99), 1), max_ms=round(float(ms.max()), 1))
+    p50, p99 = np.percentile(ms, (50, 99)).tolist()
+    return dict(stored_per_s=round(rows/sent.seconds), p50_ms=round(p50, 1), p99_ms=round(p99, 1),
+                max_ms=round(float(ms.max()), 1))
 
 # %% ../../nbs/14_bench/19_scaling.ipynb #d5b42a87
 ENOUGH, FULL = .9, .93 # share of the rate; share of the machine's cores
@@ -70,7 +71,9 @@ def limit(
     return f"waiting: {row['cores']['machine']:.2f} of {cores} cores are busy"
 
 # %% ../../nbs/14_bench/19_scaling.ipynb #8fd91e88
-POINTS = (1, 500), (10, 500), (100, 500), (1_000, 500), (100, 100), (100, 2_000), (100, 10_000), (100, 50_000), (100, 100_000) # symbols, ticks a second
+# Symbols, and ticks a second.
+POINTS = ((1, 500), (10, 500), (100, 500), (1_000, 500), (100, 100), (100, 2_000), (100, 10_000), (100, 50_000),
+          (100, 100_000))
 
 def curve(
     points:tuple[tuple[int, float], ...]=POINTS, # symbols, ticks a second
@@ -91,36 +94,55 @@ def curve(
     return rows
 
 # %% ../../nbs/14_bench/19_scaling.ipynb #0f1f1c0c
+_PARTS = 'job', 'postgres', 'kafka', 'loader', 'others', 'machine'
+_HEADS = 'symbols', 'ticks/s', 'sent/s', 'stored/s', 'p50 ms', 'p99 ms', *_PARTS, 'checked', 'limit'
+
 def curve_table(
     rows:list[dict], # from `curve`
 ) -> Table:
     "The result as a table."
     t = Table(box=None, header_style='bold', pad_edge=False)
-    parts = 'job', 'postgres', 'kafka', 'loader', 'others', 'machine'
-    for c in ('symbols', 'ticks/s', 'sent/s', 'stored/s', 'p50 ms', 'p99 ms', *parts, 'checked', 'limit'): t.add_column(c, justify='left' if c in ('checked', 'limit') else 'right')
+    for head in _HEADS: t.add_column(head, justify='left' if head in ('checked', 'limit') else 'right')
     for r in rows:
-        checked = 'all right' if not r['wrong_rows'] and not r['wrong_bars'] else f"{r['wrong_rows']:,} rows, {r['wrong_bars']:,} bars wrong"
-        t.add_row(f"{r['symbols']:,}", f"{r['rate']:,}", f"{r['sent_per_s']:,}", f"{r['stored_per_s']:,}", f"{r['p50_ms']:,.0f}", f"{r['p99_ms']:,.0f}", *(f"{r['cores'][k]:.2f}" for k in parts), checked, r['limit'])
+        whole = (f'{r[k]:,.0f}' for k in ('symbols', 'rate', 'sent_per_s', 'stored_per_s', 'p50_ms', 'p99_ms'))
+        cores = (f"{r['cores'][k]:.2f}" for k in _PARTS)
+        t.add_row(*whole, *cores, checked(r['wrong_rows'], r['wrong_bars']), r['limit'])
     return t
 
 # %% ../../nbs/14_bench/19_scaling.ipynb #6cb37a5b
-COLOURS = {'job': '#4477aa', 'driver': '#4477aa', 'executors': '#66ccee', 'postgres': '#228833', 'kafka': '#ccbb44', 'loader': '#bbbbbb', 'others': '#eeeeee'}
+COLOURS = {'job': '#4477aa', 'driver': '#4477aa', 'executors': '#66ccee', 'postgres': '#228833', 'kafka': '#ccbb44',
+           'loader': '#bbbbbb', 'others': '#eeeeee'}
 
-def _sweep(axes, rows, x, words):
+def _stacked(ax, at, rows, names, value):
+    "Bars on top of each other, one colour a name."
+    low = np.zeros(len(rows))
+    for name in names:
+        high = np.array([value(r, name) for r in rows])
+        ax.bar(at, high, .6, low, label=name, color=COLOURS[name])
+        low += high
+    return low
+
+def _finish(ax, at, names, columns):
+    "What all axes here have in common."
+    ax.set_xticks(at, names)
+    ax.set_xlim(-.6, len(at) - .4)
+    ax.grid(alpha=.3, axis='y')
+    ax.legend(fontsize=8, loc='upper left', ncols=columns)
+
+def _sweep(above, below, rows, x, words):
     "Latency above, cores below, over one of the two sizes."
     rows = sorted(rows, key=lambda r: r[x])
-    at = np.arange(len(rows))
-    for name, style in (('p50_ms', 'o-'), ('p99_ms', 's--')): axes[0].plot(at, [r[name] for r in rows], style, label=name[:3])
-    axes[0].set(yscale='log', ylim=(10, 5*max(r['p99_ms'] for r in rows)), ylabel='ms from sending to commit', title=words)
-    axes[0].yaxis.set_major_formatter('{x:,.0f}')
-    low = np.zeros(len(rows))
-    for name in ('job', 'postgres', 'kafka', 'loader', 'others'):
-        high = np.array([r['cores'][name] for r in rows])
-        axes[1].bar(at, high, .6, low, label=name, color=COLOURS[name])
-        low += high
-    axes[1].axhline(os.cpu_count(), color='black', ls=':', label='cores of the machine')
-    axes[1].set(ylim=(0, 1.5*os.cpu_count()), ylabel='cores', xlabel='symbols' if x == 'symbols' else 'ticks a second')
-    for ax in axes: ax.set_xticks(at, [f"{r[x]:,}" + ('' if not r['limit'] else '\n(falls behind)') for r in rows]); ax.set_xlim(-.6, len(rows) - .4); ax.grid(alpha=.3, axis='y'); ax.legend(fontsize=8, loc='upper left', ncols=3)
+    at, cores = np.arange(len(rows)), os.cpu_count()
+    for name, style in (('p50_ms', 'o-'), ('p99_ms', 's--')):
+        above.plot(at, [r[name] for r in rows], style, label=name[:3])
+    highest = 5*max(r['p99_ms'] for r in rows)
+    above.set(yscale='log', ylim=(10, highest), ylabel='ms from sending to commit', title=words)
+    above.yaxis.set_major_formatter('{x:,.0f}')
+    _stacked(below, at, rows, ('job', 'postgres', 'kafka', 'loader', 'others'), lambda r, name: r['cores'][name])
+    below.axhline(cores, color='black', ls=':', label='cores of the machine')
+    below.set(ylim=(0, 1.5*cores), ylabel='cores', xlabel='symbols' if x == 'symbols' else 'ticks a second')
+    names = [f'{r[x]:,}' + ('\n(falls behind)' if r['limit'] else '') for r in rows]
+    for ax in (above, below): _finish(ax, at, names, 3)
 
 def scaling_chart(
     rows:list[dict], # from `curve`
@@ -128,8 +150,8 @@ def scaling_chart(
 ) -> Path:
     "Latency and cores over the rate, and over the number of symbols."
     fig, axes = pyplot().subplots(2, 2, figsize=(11, 7))
-    _sweep(axes[:, 0], [r for r in rows if r['symbols'] == 100], 'rate', '100 symbols')
-    _sweep(axes[:, 1], [r for r in rows if r['rate'] == 500], 'symbols', '500 ticks a second')
+    _sweep(axes[0, 0], axes[1, 0], [r for r in rows if r['symbols'] == 100], 'rate', '100 symbols')
+    _sweep(axes[0, 1], axes[1, 1], [r for r in rows if r['rate'] == 500], 'symbols', '500 ticks a second')
     return save(fig, path)
 
 # %% ../../nbs/14_bench/19_scaling.ipynb #f25c9b76
@@ -139,15 +161,15 @@ def cluster_chart(
 ) -> Path:
     "The rate over the number of executors, beside what the machine's cores allow; and where the CPU goes."
     fig, (left, right) = pyplot().subplots(1, 2, figsize=(11, 4.2))
-    at, names = np.arange(len(rows)), [f"{r['executors'] or 'local[2]'}\n{r['partitions']} partitions" for r in rows]
+    at, bounds = np.arange(len(rows)), [r['bound_rows_per_s']/1e3 for r in rows]
     left.bar(at, [r['rows_per_s']/1e3 for r in rows], .6, color=COLOURS['executors'], label='reached')
-    left.hlines([r['bound_rows_per_s']/1e3 for r in rows], at - .3, at + .3, 'black', label='if all cores worked on nothing else')
-    left.set(ylim=(0, 1.4*max(r['bound_rows_per_s'] for r in rows)/1e3), ylabel='thousand records a second', title='Working off a backlog')
-    low = np.zeros(len(rows))
-    for name in ('driver', 'executors', 'postgres', 'kafka'):
-        high = np.array([r['cpu_s_per_million'].get(name, 0) for r in rows])
-        right.bar(at, high, .6, low, label=name, color=COLOURS[name])
-        low += high
-    right.set(ylim=(0, 1.3*low.max()), ylabel='CPU s a million records', title='Where it goes')
-    for ax in (left, right): ax.set_xticks(at, names); ax.set_xlabel('executors of one core'); ax.set_xlim(-.6, len(rows) - .4); ax.grid(alpha=.3, axis='y'); ax.legend(fontsize=8, loc='upper left', ncols=2)
+    left.hlines(bounds, at - .3, at + .3, 'black', label='if all cores worked on nothing else')
+    left.set(ylim=(0, 1.4*max(bounds)), ylabel='thousand records a second', title='Working off a backlog')
+    parts = 'driver', 'executors', 'postgres', 'kafka'
+    high = _stacked(right, at, rows, parts, lambda r, name: r['cpu_s_per_million'].get(name, 0))
+    right.set(ylim=(0, 1.3*high.max()), ylabel='CPU s a million records', title='Where it goes')
+    names = [f"{r['executors'] or 'local[2]'}\n{r['partitions']} partitions" for r in rows]
+    for ax in (left, right):
+        ax.set_xlabel('executors of one core')
+        _finish(ax, at, names, 2)
     return save(fig, path)

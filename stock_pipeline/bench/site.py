@@ -40,7 +40,9 @@ class Site:
     ):
         self.home = Path(tempfile.mkdtemp(prefix='stock-pipeline-bench-')).resolve()
         ports = [free_port() for _ in range(3)]
-        asked = load_settings(None, **{'stock_pipeline_home': self.home, 'kafka_bootstrap_servers': f'127.0.0.1:{ports[0]}', 'postgres_port': ports[1], 'redis_url': f'redis://127.0.0.1:{ports[2]}/0',
+        asked = load_settings(None, **{
+            'stock_pipeline_home': self.home, 'kafka_bootstrap_servers': f'127.0.0.1:{ports[0]}',
+            'postgres_port': ports[1], 'redis_url': f'redis://127.0.0.1:{ports[2]}/0',
             **{f'{o}_password': '' for o in ROLE_SETTINGS.values()}, **overrides})
         self.stack, self._exit, self.settings = Stack(asked), ExitStack(), None
         self.stack.postgres.more = {'track_commit_timestamp': 'on'}
@@ -67,7 +69,7 @@ def sql(self:Site, query:str, *args) -> list[tuple]:
 
 @patch
 def fresh_database(self:Site):
-    "An empty database in the place of the one that was there; the write-ahead log is on the disk, so that no run pays for the one before."
+    "An empty database in place of the one before; the log is on disk, so that no run pays for the last one."
     name, owner = self.settings.database, self.settings.postgres_user
     with closing(self.stack.postgres.connect()) as conn:
         conn.autocommit = True
@@ -80,8 +82,8 @@ def fresh_database(self:Site):
 def loader(servers:str, **more):
     "A fast Kafka client; `ModuleNotFoundError` where the packages for measuring are not installed."
     from confluent_kafka import Producer
-    return Producer({'bootstrap.servers': servers, 'enable.idempotence': True, 'partitioner': 'murmur2_random', 'linger.ms': 5, 'compression.type': 'lz4',
-        'queue.buffering.max.messages': 500_000, **more})
+    return Producer({'bootstrap.servers': servers, 'enable.idempotence': True, 'partitioner': 'murmur2_random',
+                     'linger.ms': 5, 'compression.type': 'lz4', 'queue.buffering.max.messages': 500_000, **more})
 
 @patch
 def fill(self:Site,
@@ -93,7 +95,7 @@ def fill(self:Site,
     ensure_topic(s.kafka_bootstrap_servers, s.topic)
     client, done, kept = loader(s.kafka_bootstrap_servers), 0, []
     for b in blocks(plan):
-        for k, v in zip(b.keys, b.values): client.produce(s.topic, v, k)
+        for k, v in zip(b.keys, b.values, strict=True): client.produce(s.topic, v, k)
         client.flush()
         b.values = None
         kept.append(b)
@@ -148,10 +150,11 @@ def running(
     process = spawn(spec, site.home)
     ref, over = ProcessRef.of(process.pid), threading.Event()
     try:
-        at = []
-        wait_until(lambda: process.poll() is not None or (b := contestant.began(site)) and not at.append(b), patience, .02)
-        if not at: raise StackError(f'{contestant.name} did not begin: {last_line(spec.log) or "no word in its log"}', f'See {spec.log}')
-        run = Running(contestant, ref, spec.log, at[0], cpu_start=cpu_seconds(ref.pid))
+        began = _wait_began(site, contestant, process, patience)
+        if began is None:
+            said = last_line(spec.log) or 'no word in its log'
+            raise StackError(f'{contestant.name} did not begin: {said}', f'See {spec.log}')
+        run = Running(contestant, ref, spec.log, began, cpu_start=cpu_seconds(ref.pid))
         def watch():
             while not over.wait(1):
                 if (mb := memory_mb(ref.pid)) is not None: run.rss_mb.append(mb)
@@ -163,6 +166,14 @@ def running(
         end_process(ref, spec.stop_signal, spec.stop_timeout)
         process.wait()
 
+def _wait_began(site, contestant, process, patience): # epoch s; None: it ended first
+    began = None
+    def begun():
+        nonlocal began
+        began = contestant.began(site)
+        return began is not None or process.poll() is not None
+    wait_until(begun, patience, .02)
+    return began
 @patch
 def wait_done(self:Site,
     run:Running,
@@ -172,28 +183,33 @@ def wait_done(self:Site,
     enough:float=float('inf'), # s of its time after which it is broken off
 ) -> float: # how many it is through with: all, or fewer if it was broken off
     "Wait until a contestant is through; raises `StackError` if it ends, or stands still."
-    last, moved, until = -1, time.monotonic(), time.monotonic() + patience
+    name, last, moved, until = run.contestant.name, -1, time.monotonic(), time.monotonic() + patience
     while (n := self.sql(run.contestant.done)[0][0] or 0) < records:
         now = time.monotonic()
         if n != last: last, moved = n, now
         if n and time.time() - run.began > enough: break
-        if not run.ref.alive(): raise StackError(f'{run.contestant.name} ended after {n:,} of {records:,} records: {last_line(run.log)}', f'See {run.log}')
-        if now > until or now - moved > stalled: raise StackError(f'{run.contestant.name} is at {n:,} of {records:,} records and goes no further: {last_line(run.log)}', f'See {run.log}')
+        if not run.ref.alive():
+            raise StackError(f'{name} ended after {n:,} of {records:,} records: {last_line(run.log)}', f'See {run.log}')
+        if now > until or now - moved > stalled:
+            where = f'{name} is at {n:,} of {records:,} records and goes no further'
+            raise StackError(f'{where}: {last_line(run.log)}', f'See {run.log}')
         time.sleep(.25)
     return float(n)
 
 # %% ../../nbs/14_bench/02_site.ipynb #06feb543
+_MS = '(extract(epoch FROM {})*1000)::bigint'
+_FIELDS = 'symbol', 'event_time', 'event_id', 'sequence', 'price', 'volume'
+_TYPES = {**{c: pa.string() for c in ('symbol', 'event_id')},
+          **{c: pa.decimal128(24, 6) for c in ('price', 'volume', 'open', 'high', 'low', 'close')}}
+
 @patch
 def fetch(self:Site, query:str) -> pa.Table:
     "The rows of a query as columns."
     out = io.BytesIO()
-    with closing(connect(self.settings.postgres_dsn())) as conn, conn.cursor() as cur: cur.copy_expert(f'COPY ({query}) TO STDOUT (FORMAT csv, HEADER)', out)
+    with closing(connect(self.settings.postgres_dsn())) as conn, conn.cursor() as cur:
+        cur.copy_expert(f'COPY ({query}) TO STDOUT (FORMAT csv, HEADER)', out)
     out.seek(0)
-    text = {c: pa.string() for c in ('symbol', 'event_id')}
-    return pacsv.read_csv(out, convert_options=pacsv.ConvertOptions(column_types={**text, **{c: pa.decimal128(24, 6) for c in ('price', 'volume', 'open', 'high', 'low', 'close')}}))
-
-_MS = '(extract(epoch FROM {})*1000)::bigint'
-_FIELDS = 'symbol', 'event_time', 'event_id', 'sequence', 'price', 'volume'
+    return pacsv.read_csv(out, convert_options=pacsv.ConvertOptions(column_types=_TYPES))
 
 @patch
 def wrong_rows(self:Site,
@@ -202,11 +218,14 @@ def wrong_rows(self:Site,
     whole:bool=True, # False: the rows that are there, whichever they are
 ) -> int: # rows that are missing, too many or different
     "Compare all rows."
-    at = _MS.format('event_time')
-    have = self.fetch(f"SELECT symbol, {at} AS event_time, replace(event_id::text, '-', '') AS event_id, sequence, price, volume FROM {contestant.rows}").sort_by('event_id')
+    of_row = f"""SELECT symbol, {_MS.format('event_time')} AS event_time, replace(event_id::text, '-', '') AS event_id,
+        sequence, price, volume FROM {contestant.rows}"""
+    have = self.fetch(of_row).sort_by('event_id')
     want = due.rows.select(list(_FIELDS)).sort_by('event_id')
     if not whole: want = want.filter(pc.is_in(want['event_id'], have['event_id'].combine_chunks()))
-    if not have['event_id'].equals(want['event_id']): return len(set(have['event_id'].to_pylist()) ^ set(want['event_id'].to_pylist())) or abs(len(have) - len(want))
+    if not have['event_id'].equals(want['event_id']):
+        only_one_has = set(have['event_id'].to_pylist()) ^ set(want['event_id'].to_pylist())
+        return len(only_one_has) or abs(len(have) - len(want))
     return len(want) - pc.sum(pc.cast(_equal(have, want), pa.int64())).as_py()
 
 def _equal(have, want):
@@ -223,7 +242,9 @@ def wrong_bars(self:Site,
 ) -> int: # bars that are missing, too many or different
     "Compare all bars."
     prices = ', '.join(f'({c}*10000)::bigint AS {c}' for c in BAR_FIELDS[:4])
-    have = self.fetch(f"SELECT symbol, {_MS.format('minute')} AS minute, {prices}, volume::bigint AS volume, count FROM ({contestant.bars}) b").to_pandas().set_index(['symbol', 'minute']).astype('float64').astype('int64')
+    rows = self.fetch(f"""SELECT symbol, {_MS.format('minute')} AS minute, {prices}, volume::bigint AS volume, count
+        FROM ({contestant.bars}) b""")
+    have = rows.to_pandas().set_index(['symbol', 'minute']).astype('float64').astype('int64')
     both = have.index.intersection(due.bars.index)
     differ = (have.loc[both, list(BAR_FIELDS)].to_numpy() != due.bars.loc[both].to_numpy()).any(axis=1).sum()
     return int(len(have) + len(due.bars) - 2*len(both) + differ)
@@ -232,12 +253,15 @@ def wrong_bars(self:Site,
 @patch
 def commits(self:Site, contestant:Contestant) -> list[tuple[float, int]]: # epoch s of each commit, rows in it
     "How the rows became visible."
-    return [(float(t), n) for t, n in self.sql(f'SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)), count(*) FROM {contestant.rows} GROUP BY 1 ORDER BY 1')]
+    found = self.sql(f'''SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)), count(*) FROM {contestant.rows}
+        GROUP BY 1 ORDER BY 1''')
+    return [(float(t), n) for t, n in found]
 
 @patch
 def ended(self:Site, contestant:Contestant) -> float: # epoch s
     "When its last row and its last bar were committed."
-    newest = ', '.join(f'(SELECT max(pg_xact_commit_timestamp(xmin)) FROM {t})' for t in (contestant.rows, contestant.bars_table))
+    tables = contestant.rows, contestant.bars_table
+    newest = ', '.join(f'(SELECT max(pg_xact_commit_timestamp(xmin)) FROM {t})' for t in tables)
     return float(self.sql(f'SELECT extract(epoch FROM greatest({newest}))')[0][0])
 
 @patch
@@ -246,5 +270,6 @@ def latencies(self:Site,
     since_ms:int=0, # of the rows that were produced from then on
 ) -> np.ndarray: # ms from the moment of producing (`received_at`) to the commit, one a row, in order of producing
     "How long each row took."
-    rows = self.sql(f'SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - received_at)*1000 FROM {contestant.rows} WHERE received_at >= to_timestamp(%s) ORDER BY received_at', since_ms/1000)
+    rows = self.sql(f'''SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - received_at)*1000
+        FROM {contestant.rows} WHERE received_at >= to_timestamp(%s) ORDER BY received_at''', since_ms/1000)
     return np.array([float(o) for o, in rows])

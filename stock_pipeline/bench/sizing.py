@@ -32,7 +32,8 @@ class Measured:
         record_bytes:int=243,
     ):
         cpu = row['cpu_s_per_million']
-        return cls(cpu['executors'], cpu['driver'], cpu['postgres'], cpu['kafka'], record_bytes, row['kafka_bytes'], row['row_bytes'], row['wal_bytes'])
+        return cls(cpu['executors'], cpu['driver'], cpu['postgres'], cpu['kafka'], record_bytes, row['kafka_bytes'],
+                   row['row_bytes'], row['wal_bytes'])
 
 @dataclass(frozen=True)
 class Assumed:
@@ -56,16 +57,22 @@ class Assumed:
 def needs(m:Measured, a:Assumed) -> dict[str, dict[str, float]]: # role → resource → µs of a node, a record
     "What one record takes of the cluster."
     busy = a.cores*a.load # cores of a node that are there for it
-    return {'spark': {'cores': (m.executor_us + m.driver_us)/busy, 'network': m.kafka_bytes/a.net_mb_s},
-        'postgres': {'cores': m.postgres_us*a.postgres_copies/busy, 'disk speed': (m.row_bytes + m.wal_bytes)*a.postgres_copies/a.disk_mb_s, # bytes ÷ MB/s are µs
-            'standby': m.wal_bytes*a.postgres_copies/a.redo_mb_s, 'disk room': m.row_bytes*a.postgres_copies*a.hours*3600*a.days/a.disk_gb/1e3},
-        'kafka': {'cores': m.kafka_us*a.kafka_copies/busy, 'disk speed': m.kafka_bytes*a.kafka_copies/a.disk_mb_s,
-            'disk room': m.kafka_bytes*a.kafka_copies*a.hours*3600*a.kafka_days/a.disk_gb/1e3, 'network': m.kafka_bytes*a.kafka_copies/a.net_mb_s}} # sent: to the other copies and to Spark
+    on_kafka, on_postgres = m.kafka_bytes*a.kafka_copies, m.row_bytes*a.postgres_copies # bytes; ÷ MB/s they are µs
+    day = a.hours*3600/a.disk_gb/1e3 # room on a disk for a day of one byte a second
+    return {
+        'spark': {'cores': (m.executor_us + m.driver_us)/busy, 'network': m.kafka_bytes/a.net_mb_s},
+        'postgres': {
+            'cores': m.postgres_us*a.postgres_copies/busy,
+            'disk speed': (m.row_bytes + m.wal_bytes)*a.postgres_copies/a.disk_mb_s,
+            'standby': m.wal_bytes*a.postgres_copies/a.redo_mb_s, 'disk room': on_postgres*day*a.days},
+        'kafka': {
+            # What is sent: to the other copies and to Spark.
+            'disk room': on_kafka*day*a.kafka_days, 'network': on_kafka/a.net_mb_s}}
 
 def dearest(
     need:dict[str, float], # of one role
 ) -> str: # resource
-    return max(need, key=need.get)
+    return max(need, key=lambda name: need[name])
 
 # %% ../../nbs/14_bench/20_sizing.ipynb #967374f6
 def plan(m:Measured, a:Assumed) -> list[tuple[str, float, str]]: # what, how much, how it is worked out
@@ -76,20 +83,32 @@ def plan(m:Measured, a:Assumed) -> list[tuple[str, float, str]]: # what, how muc
     nodes = {role: rate*o/1e6 for role, o in us.items()}
     cells = max(1, round(nodes['postgres']/a.postgres_copies))
     cell, core = rate/cells, a.load/m.executor_us*1e6
-    return [('records a second', rate, f'{a.nodes} nodes ÷ {sum(us.values()):.2f} µs of a node'),
-        *((f'nodes for {role}', n, f'limit: {dearest(need[role])}, {us[role]:.2f} µs a record') for role, n in nodes.items()),
-        ('cells', cells, f'a primary and {a.postgres_copies - 1} standby each'), ('records a second of a cell', cell, ''), ('partitions of a cell', math.ceil(cell/core), f'one core at {a.load:.0%} works off {core:,.0f} a second'),
-        ('executors of one core in all', math.ceil(rate/core), ''), ('executors on a node', math.ceil(rate/core/nodes['spark']), 'the other cores: drivers, and what the limit leaves over'),
+    each = f'one core at {a.load:.0%} works off {core:,.0f} a second'
+    return [
+        ('records a second', rate, f'{a.nodes} nodes ÷ {sum(us.values()):.2f} µs of a node'),
+        *((f'nodes for {role}', n, f'limit: {dearest(need[role])}, {us[role]:.2f} µs a record')
+          for role, n in nodes.items()),
+        ('cells', cells, f'a primary and {a.postgres_copies - 1} standby each'),
+        ('records a second of a cell', cell, ''),
+        ('partitions of a cell', math.ceil(cell/core), each),
+        ('executors of one core in all', math.ceil(rate/core), ''),
+        ('executors on a node', math.ceil(rate/core/nodes['spark']),
+         'the other cores: drivers, and what the limit leaves over'),
         *_volumes(m, a, rate), *_failures(a, cell)]
 
 def _volumes(m, a, rate):
     day = rate*a.hours*3600
-    return [('MB/s into Kafka', rate*m.kafka_bytes/1e6, f'one copy, compressed {m.record_bytes/m.kafka_bytes:.1f} to 1'), ('MB/s of log', rate*m.wal_bytes/1e6, 'of all primaries'),
-        ('TB of ticks a day', day*m.row_bytes/1e12, f'one copy, {a.hours} hours at the peak'), ('TB in Kafka a day', day*m.kafka_bytes*a.kafka_copies/1e12, 'all copies')]
+    smaller = f'one copy, compressed {m.record_bytes/m.kafka_bytes:.1f} to 1'
+    return [('MB/s into Kafka', rate*m.kafka_bytes/1e6, smaller),
+            ('MB/s of log', rate*m.wal_bytes/1e6, 'of all primaries'),
+            ('TB of ticks a day', day*m.row_bytes/1e12, f'one copy, {a.hours} hours at the peak'),
+            ('TB in Kafka a day', day*m.kafka_bytes*a.kafka_copies/1e12, 'all copies')]
 
 def _failures(a, cell):
-    return [('days between two failures', a.mtbf_years*365/a.nodes, f'{a.nodes} nodes that live {a.mtbf_years:g} years'),
-        ('records that wait for a failover', cell*a.failover_s, f'of one cell, {a.failover_s:g} s'), ('s to work them off', a.failover_s*a.load/(1 - a.load), 'with the cores that are spare')]
+    apart = f'{a.nodes} nodes that live {a.mtbf_years:g} years'
+    return [('days between two failures', a.mtbf_years*365/a.nodes, apart),
+            ('records that wait for a failover', cell*a.failover_s, f'of one cell, {a.failover_s:g} s'),
+            ('s to work them off', a.failover_s*a.load/(1 - a.load), 'with the cores that are spare')]
 
 def plan_table(rows:list[tuple[str, float, str]]) -> Table: # from `plan`
     "The plan as a table."

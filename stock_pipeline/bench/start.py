@@ -44,13 +44,16 @@ def upped(
 ) -> Iterator[Upped]:
     "`up` in the foreground for a while."
     kafka, postgres, redis, page = (free_port() for _ in range(4))
-    settings = load_settings(None, **{'stock_pipeline_home': home, 'kafka_bootstrap_servers': f'127.0.0.1:{kafka}', 'postgres_port': postgres, 'redis_url': f'redis://127.0.0.1:{redis}/0',
-        'dashboard_port': page, 'finnhub_api_key': '', **{f'{o}_password': '' for o in ROLE_SETTINGS.values()}, **overrides})
+    settings = load_settings(None, **{
+        'stock_pipeline_home': home, 'kafka_bootstrap_servers': f'127.0.0.1:{kafka}', 'postgres_port': postgres,
+        'redis_url': f'redis://127.0.0.1:{redis}/0', 'dashboard_port': page, 'finnhub_api_key': '',
+        **{f'{o}_password': '' for o in ROLE_SETTINGS.values()}, **overrides})
     (home/'.env').touch()
     (log := home/'up.log').touch()
+    command, env = [sys.executable, '-P', '-m', 'stock_pipeline', 'up'], {**open_environ(), **settings_env(settings)}
     with log.open('ab') as out:
-        process = subprocess.Popen([sys.executable, '-P', '-m', 'stock_pipeline', 'up'], env={**open_environ(), **settings_env(settings)}, cwd=home,
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        process = subprocess.Popen(command, env=env, cwd=home, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                   start_new_session=True)
     try: yield Upped(home, process, time.time(), log)
     finally:
         process.terminate()
@@ -66,6 +69,9 @@ def _priced(up):
         try: return reader.query(NEWER, (up.began,))[0].n > 0
         except PipelineError: return False # it still starts
 
+def _all_healthy(state): return state['supervisor'] and all(o['state'] == 'running' for o in state['services'])
+def _job_runs(state): return any((o['name'], o['state']) == ('stream', 'running') for o in state['services'])
+
 def await_start(
     up:Upped,
     priced:bool=True, # wait for a price too; a closed market has no new one
@@ -74,11 +80,12 @@ def await_start(
     "Wait until it runs; raises `StackError` if it ends, or takes too long."
     healthy = price = None
     while healthy is None or priced and price is None:
-        if up.process.poll() is not None: raise StackError(f'`up` ended while it started: {last_line(up.log)}', f'See {up.log}')
+        if up.process.poll() is not None:
+            raise StackError(f'`up` ended while it started: {last_line(up.log)}', f'See {up.log}')
         state, now = read_state(up.home), time.time() - up.began
         if now > patience: raise StackError(f'Not healthy after {patience:.0f} s: {last_line(up.log)}', f'See {up.log}')
-        if healthy is None and state['supervisor'] and all(o['state'] == 'running' for o in state['services']): healthy = round(now, 1)
-        if price is None and priced and any((o['name'], o['state']) == ('stream', 'running') for o in state['services']) and _priced(up): price = round(now, 1)
+        if healthy is None and _all_healthy(state): healthy = round(now, 1)
+        if priced and price is None and _job_runs(state) and _priced(up): price = round(now, 1)
         time.sleep(.1)
     return healthy, price
 
@@ -108,8 +115,9 @@ def seconds_between(before:Times, after:Times) -> float: # s
     "What a part has used between two looks."
     old = lambda pid: before.get(pid, (0, 0))
     alive = sum(own - old(pid)[0] for pid, (own, _) in after.items())
-    ended = sum(gathered - old(pid)[1] for pid, (_, gathered) in after.items()) - sum(own for pid, (own, _) in before.items() if pid not in after)
-    return alive + max(0, ended)
+    gathered = sum(children - old(pid)[1] for pid, (_, children) in after.items())
+    gone = sum(own for pid, (own, _) in before.items() if pid not in after)
+    return alive + max(0, gathered - gone)
 
 # %% ../../nbs/14_bench/16_start.ipynb #1ba64800
 def percent(
@@ -136,36 +144,52 @@ def _cost(home, span, settle, sessions, priced):
         found = parts(home)
         return healthy, price, percent(found, span), megabytes(found)
 
+def _at_work(rows, used, held):
+    for name in used:
+        rows[name] = dict(name=name, trading_percent=used[name], closed_percent=None, memory_mb=held[name])
+
+def _at_rest(rows, used, held):
+    for name in used:
+        before = rows.get(name, {})
+        rows[name] = dict(name=name, trading_percent=before.get('trading_percent'), closed_percent=used[name],
+                          memory_mb=max(held[name], before.get('memory_mb', 0)))
+
 def measure_start(
     span:float=60, # s of watching
     settle:float=45, # s between the start and the look at work
     calm:float=120, # s between the start and the look at rest: the JVMs go on compiling for minutes
     only:tuple[str, ...]=('trading', 'closed'), # which starts
     tell:Callable[[str], None]=lambda words: None, # told what happens now
-) -> dict: # JSON: first_price_s, healthy_s, healthy_again_s, session, span_s, parts: rows of name, trading_percent, closed_percent, memory_mb
-    "Start twice and watch."
-    doc, rows = dict(first_price_s=None, healthy_s=None, healthy_again_s=None, session=None, span_s=span), {}
-    home = Path(tempfile.mkdtemp(prefix='stock-pipeline-start-')).resolve()
+) -> dict: # JSON
+    """Start twice and watch.
+
+    The keys: first_price_s, healthy_s, healthy_again_s, session, span_s, parts. Each part: name, trading_percent,
+    closed_percent, memory_mb."""
+    doc: dict = dict(first_price_s=None, healthy_s=None, healthy_again_s=None, session=None, span_s=span)
+    rows, home = {}, Path(tempfile.mkdtemp(prefix='stock-pipeline-start-')).resolve()
     with guarded(home):
         if 'trading' in only:
             tell('start in an empty home, then work')
             doc['healthy_s'], doc['first_price_s'], used, held = _cost(home, span, settle, 'always', True)
-            for name in used: rows[name] = dict(name=name, trading_percent=used[name], closed_percent=None, memory_mb=held[name])
+            _at_work(rows, used, held)
         if 'closed' in only:
             tell('start in a home with data, then rest')
             doc['session'] = session_at(round(time.time()*1000)).value
             doc['healthy_again_s'], _, used, held = _cost(home, span, calm, 'real', False)
-            for name in used: rows[name] = dict(name=name, trading_percent=rows.get(name, {}).get('trading_percent'), closed_percent=used[name], memory_mb=max(held[name], rows.get(name, {}).get('memory_mb', 0)))
+            _at_rest(rows, used, held)
     return {**doc, 'parts': list(rows.values())}
 
 # %% ../../nbs/14_bench/16_start.ipynb #c5fd75e7
-WANTED = {'first_price_s': 20, 'closed_percent': 5, 'kafka_mb': 512, 'stream_mb': 1200, 'memory_mb': 3000} # at most; the two without a name: all parts together
+# At most; the two without the name of a part: all parts together.
+WANTED = {'first_price_s': 20, 'closed_percent': 5, 'kafka_mb': 512, 'stream_mb': 1200, 'memory_mb': 3000}
 
 def totals(doc:dict) -> dict[str, float]: # as in WANTED; without what was not measured
     "The figures that have a limit."
     memory = {o['name']: o['memory_mb'] for o in doc['parts']}
-    closed = [o['closed_percent'] for o in doc['parts'] if o['closed_percent'] is not None] if doc['session'] == 'closed' else []
-    found = dict(first_price_s=doc['first_price_s'], closed_percent=round(sum(closed), 2) if closed else None, kafka_mb=memory.get('kafka'), stream_mb=memory.get('stream'), memory_mb=round(sum(memory.values()), 1))
+    at_rest = [o['closed_percent'] for o in doc['parts'] if o['closed_percent'] is not None]
+    closed = round(sum(at_rest), 2) if at_rest and doc['session'] == 'closed' else None
+    found = dict(first_price_s=doc['first_price_s'], closed_percent=closed, kafka_mb=memory.get('kafka'),
+                 stream_mb=memory.get('stream'), memory_mb=round(sum(memory.values()), 1))
     return {k: v for k, v in found.items() if v is not None}
 
 def missed(doc:dict) -> list[str]: # lines; [] is what is wanted
@@ -176,9 +200,14 @@ def start_table(doc:dict) -> Table: # from `measure_start`
     "Parts and their cost."
     t = Table(box=None, header_style='bold', pad_edge=False, show_footer=True)
     show = lambda v, unit='': '' if v is None else f'{v:,.1f}{unit}'
-    every = lambda k: show(sum(v) if (v := [o[k] for o in doc['parts'] if o[k] is not None]) else None)
+    def every(key):
+        values = [o[key] for o in doc['parts'] if o[key] is not None]
+        return show(sum(values) if values else None)
+    heads = {'memory_mb': 'memory MB', 'trading_percent': '% of a core, trading',
+             'closed_percent': f"% of a core, {doc['session'] or 'closed'}"}
     t.add_column('', footer='all')
-    for head, k in (('memory MB', 'memory_mb'), ('% of a core, trading', 'trading_percent'), (f"% of a core, {doc['session'] or 'closed'}", 'closed_percent')): t.add_column(head, footer=every(k), justify='right')
-    for o in doc['parts']: t.add_row(o['name'], show(o['memory_mb']), show(o['trading_percent']), show(o['closed_percent']))
-    t.caption = f"first price {show(doc['first_price_s'], ' s')}, all healthy {show(doc['healthy_s'], ' s')}, again with data {show(doc['healthy_again_s'], ' s')}"
+    for key, head in heads.items(): t.add_column(head, footer=every(key), justify='right')
+    for o in doc['parts']: t.add_row(o['name'], *(show(o[key]) for key in heads))
+    first, healthy, again = (show(doc[key], ' s') for key in ('first_price_s', 'healthy_s', 'healthy_again_s'))
+    t.caption = f'first price {first}, all healthy {healthy}, again with data {again}'
     return t

@@ -77,11 +77,10 @@ def bench(
     be."""
     from stock_pipeline.bench.contestants import PEERS
     from stock_pipeline.bench.load import Plan
-    from stock_pipeline.bench.race import run_bench
+    from stock_pipeline.bench.race import BenchFiles, BenchRun, run_bench
     parts = tuple(part.strip() for part in only.split(','))
     named = tuple(PEERS) if peers == 'all' else words_of(peers)
     plan = Plan(ticks=min(ticks, 100_000), symbols=20) if quick else Plan(ticks=ticks)
     load = dict(repetitions=1, seconds=10, warm=12, quick=True) if quick else dict(repetitions=repetitions)
-    right = run_bench(plan, rate=rate, peers=named, soak=soak, only=parts, json_file=json_file, compare=compare,
-        folder=charts, **load)
-    if not right: raise typer.Exit(1)
+    run = BenchRun(plan, parts, rate=rate, peers=named, soak=soak, **load)
+    if not run_bench(run, BenchFiles(json_file, compare, charts)): raise typer.Exit(1)
