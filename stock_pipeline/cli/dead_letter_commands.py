@@ -39,7 +39,7 @@ def list_dead_letters(
 ):
     "Counts by reason, then the newest."
     from stock_pipeline.cli.dead_letter_tables import dead_letter_table, tally_table
-    from stock_pipeline.serve.foreign_bytes import letter_facts, tally_facts
+    from stock_pipeline.serve.foreign_bytes import dead_letter_facts, tally_facts
     from stock_pipeline.store.dead_letters import find_letters, tally_letters
     from stock_pipeline.store.connection import transaction
     wanted = _wanted(reason, stage, since)
@@ -47,7 +47,7 @@ def list_dead_letters(
         tallies, found = tally_letters(cur, wanted), find_letters(cur, wanted, limit)
     if as_json:
         total, reasons = sum(t.count for t in tallies), [tally_facts(t) for t in tallies]
-        return tell_json(dict(total=total, reasons=reasons, letters=[letter_facts(o, whole=False) for o in found]))
+        return tell_json(dict(total=total, reasons=reasons, letters=[dead_letter_facts(o, whole=False) for o in found]))
     console = terminal()
     if not tallies: return console.print('No dead letters')
     console.print(tally_table(tallies))
@@ -57,12 +57,12 @@ def list_dead_letters(
 def show_dead_letter(id:Id, home:Home=None, as_json:AsJson=False):
     "All facts of one, and its bytes as text and in hexadecimal."
     from stock_pipeline.cli import dead_letter_tables
-    from stock_pipeline.serve.foreign_bytes import letter_facts
+    from stock_pipeline.serve.foreign_bytes import dead_letter_facts
     from stock_pipeline.store.dead_letters import find_letters
     from stock_pipeline.store.connection import transaction
     with database(home_settings(home)) as conn, transaction(conn) as cur: found = find_letters(cur, _wanted(ids=[id]))
     if not found: raise ConfigError(f'No dead letter {id}', 'See them with: stock-pipeline dead-letters list')
-    if as_json: return tell_json(letter_facts(found[0]))
+    if as_json: return tell_json(dead_letter_facts(found[0]))
     dead_letter_tables.show_dead_letter(found[0], terminal())
 
 # %% ../../nbs/15_cli/06_dead_letter_commands.ipynb #5f8455be

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib, json, os, zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from graphlib import TopologicalSorter
@@ -14,30 +14,35 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psycopg2
-import typer
 
 from ..core.config import Settings
+from ..core.disk import disk_errors
 from ..core.errors import StackError, StoreError
+from ..core.files import sync_folder
 from ..local.home import home_lock, kept_settings, running_supervisor
 from ..local.stack import Stack
-from ..local.server import disk_errors
 from ..store.connection import AdvisoryLock, connect
 
 # %% auto #0
-__all__ = ['FORMAT', 'stored_tables', 'Measured', 'write_table', 'database_errors', 'snapshot', 'write_backup', 'opened',
-           'shown_progress', 'in_brief', 'run_backup']
+__all__ = ['FORMAT', 'stored_tables', 'Measured', 'quoted', 'write_table', 'database_errors', 'frozen_database', 'write_backup',
+           'opened', 'shown_progress', 'in_brief', 'run_backup']
 
 # %% ../../nbs/09_keep/10_backup.ipynb #02b5fcdb
-_TABLES = '''SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum), c.relkind = 'p', ARRAY(SELECT f.confrelid::regclass::text FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f')
-    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'schema_migrations'
+_TABLES = '''SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum),
+        ARRAY(SELECT f.confrelid::regclass::text FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f')
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        AND a.attgenerated = ''
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND c.relname <> 'schema_migrations'
     GROUP BY c.oid, c.relname ORDER BY c.relname'''
 
 def stored_tables(cur) -> dict[str, list[str]]: # table -> its columns; a table stands after those that it refers to
     "What has to be kept."
     cur.execute(_TABLES)
-    found = {name: (columns, [o for o in needs if o != name]) for name, columns, _, needs in cur.fetchall()}
-    return {name: found[name][0] for name in TopologicalSorter({n: needs for n, (_, needs) in found.items()}).static_order()}
+    columns, needs = {}, {}
+    for name, names, refers_to in cur.fetchall():
+        columns[name], needs[name] = names, [o for o in refers_to if o != name]
+    return {name: columns[name] for name in TopologicalSorter(needs).static_order()}
 
 # %% ../../nbs/09_keep/10_backup.ipynb #cfbe0f11
 class Measured:
@@ -45,59 +50,94 @@ class Measured:
     def __init__(self,
         out, # where the bytes go
         progress:Callable[[int], None]=lambda rows: None, # told how many rows have come
-    ): self.out, self.progress, self.rows, self.size, self.sha = out, progress, 0, 0, hashlib.sha256()
+    ):
+        self.out, self.progress = out, progress
+        self.rows, self.size, self.sha = 0, 0, hashlib.sha256()
 
     def write(self, data:bytes) -> int:
+        new = data.count(b'\n')
         self.sha.update(data)
         self.size += len(data)
-        self.rows += (new := data.count(b'\n'))
+        self.rows += new
         self.out.write(data)
         self.progress(new)
         return len(data)
 
-def _quoted(names): return ', '.join('"' + o.replace('"', '""') + '"' for o in names)
+def quoted(
+    names:Iterable[str], # of tables or columns
+) -> str:
+    "Names as SQL takes them, with commas between."
+    return ', '.join('"' + o.replace('"', '""') + '"' for o in names)
 
-def write_table(cur, archive:zipfile.ZipFile, name:str, columns:list[str], progress:Callable[[int], None]=lambda rows: None) -> dict: # for the manifest
-    "Copy one table into the archive."
+# %% ../../nbs/09_keep/10_backup.ipynb #6d69d7a4
+def write_table(cur,
+    archive:zipfile.ZipFile,
+    name:str, # of the table
+    columns:list[str],
+    progress:Callable[[int], None]=lambda rows: None, # told how many rows have come
+) -> dict: # for the manifest
+    "Copy one table into the archive; raises `StoreError` when rows are missing."
     with archive.open(f'{name}.copy', 'w', force_zip64=True) as member:
         pipe = Measured(member, progress)
-        cur.copy_expert(f'COPY (SELECT {_quoted(columns)} FROM {_quoted([name])}) TO STDOUT', pipe, size=1 << 18)
-    if pipe.rows != cur.rowcount: raise StoreError(f'{name}: {cur.rowcount} rows were announced, {pipe.rows} came', 'Try again')
+        cur.copy_expert(f'COPY (SELECT {quoted(columns)} FROM {quoted([name])}) TO STDOUT', pipe, size=1 << 18)
+    if pipe.rows != cur.rowcount:
+        raise StoreError(f'{name}: {cur.rowcount} rows were announced, {pipe.rows} came', 'Try again')
     return dict(name=name, columns=columns, rows=pipe.rows, bytes=pipe.size, sha256=pipe.sha.hexdigest())
 
 # %% ../../nbs/09_keep/10_backup.ipynb #e3478d1b
 @contextmanager
 def database_errors(what:str): # what did not happen
-    "What the driver raises becomes one line."
+    "What the driver raises becomes a `StoreError` of one line."
     try: yield
-    except psycopg2.Error as e: raise StoreError(f'{what}: {(str(e).strip().splitlines() or [type(e).__name__])[0]}', '`stock-pipeline doctor` finds the broken hop') from None
+    except psycopg2.Error as e:
+        first_line = (str(e).strip().splitlines() or [type(e).__name__])[0]
+        raise StoreError(f'{what}: {first_line}', '`stock-pipeline doctor` finds the broken hop') from None
 
 @contextmanager
-def snapshot(
+def frozen_database(
     dsn:dict # of the reader
-): # a connection whose transaction sees one moment
-    "A transaction that sees one moment while others write."
+): # a cursor whose transaction sees one moment
+    "One moment of all tables, while others write."
     with closing(connect(dsn)) as conn, database_errors('The backup is not complete'):
         conn.autocommit = True
         with conn.cursor() as cur:
             cur.execute('SELECT pg_advisory_lock_shared(%s)', (AdvisoryLock.DROPPING,)) # ends with the session
-            names = _quoted(stored_tables(cur))
+            names = quoted(stored_tables(cur))
         conn.set_session(isolation_level='REPEATABLE READ', readonly=True, autocommit=False)
         with conn.cursor() as cur:
             if names: cur.execute(f'LOCK TABLE {names} IN ACCESS SHARE MODE') # takes no snapshot yet
             yield cur
 
+# %% ../../nbs/09_keep/10_backup.ipynb #3b5b8d80
 FORMAT = 1
 
-def _facts(cur, settings):
+def _facts(cur, settings): # what the manifest says of the whole
     cur.execute("SELECT to_regclass('schema_migrations') IS NOT NULL")
-    if not cur.fetchone()[0]: raise StoreError(f'Database {settings.database} has no tables yet', 'Start the pipeline first with: stock-pipeline up')
+    if not cur.fetchone()[0]:
+        problem = f'Database {settings.database} has no tables yet'
+        raise StoreError(problem, 'Start the pipeline first with: stock-pipeline up')
     cur.execute('SELECT number, name, sha256 FROM schema_migrations ORDER BY number')
     migrations = [list(o) for o in cur.fetchall()]
     cur.execute("SELECT current_setting('server_version'), (SELECT max(event_time) FROM latest)")
     server, newest = cur.fetchone()
-    return dict(format=FORMAT, feed=settings.feed, database=settings.database, taken_at=datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        newest_tick=newest and newest.astimezone(timezone.utc).isoformat(), program=version('stock-pipeline'), server=server, migrations=migrations)
+    return dict(format=FORMAT, feed=settings.feed, database=settings.database,
+        taken_at=datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        newest_tick=newest and newest.astimezone(timezone.utc).isoformat(),
+        program=version('stock-pipeline'), server=server, migrations=migrations)
+
+_DAYS = """SELECT substr(c.relname, 14) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'stock_prices'::regclass ORDER BY 1"""
+
+def _days(cur): # as they stand in the names of partitions
+    cur.execute(_DAYS)
+    return [o for o, in cur.fetchall()]
+
+def _count_rows(cur, tables):
+    total = 0
+    for name in tables:
+        cur.execute(f'SELECT count(*) FROM {quoted([name])}')
+        total += cur.fetchone()[0]
+    return total
 
 # %% ../../nbs/09_keep/10_backup.ipynb #f4d2947c
 @contextmanager
@@ -106,29 +146,38 @@ def _new_file(path):
     part = path.with_name(f'{path.name}.part')
     with disk_errors('backup', path):
         try:
-            with os.fdopen(os.open(part, os.O_RDWR|os.O_CREAT|os.O_TRUNC, 0o600), 'w+b') as f:
+            descriptor = os.open(part, os.O_RDWR|os.O_CREAT|os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, 'w+b') as f:
                 yield f
-                f.flush(); os.fsync(f.fileno())
+                f.flush()
+                os.fsync(f.fileno())
             part.replace(path)
+            sync_folder(path.parent)
         finally: part.unlink(missing_ok=True)
+
+def _write_archive(cur, f, settings, progress):
+    with zipfile.ZipFile(f, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        facts, tables, done = _facts(cur, settings), stored_tables(cur), 0
+        total = _count_rows(cur, tables)
+        def count(rows):
+            nonlocal done
+            done += rows
+            progress(done, total)
+        doc = facts | dict(days=_days(cur), rows=total)
+        doc['tables'] = [write_table(cur, archive, name, columns, count) for name, columns in tables.items()]
+        text = json.dumps(doc, indent=1).encode()
+        archive.writestr('manifest.json', text)
+        archive.comment = hashlib.sha256(text).hexdigest().encode()
+    return doc
 
 def write_backup(
     settings:Settings, # of the running database
     path:Path, # a new file
     progress:Callable[[int, int], None]=lambda done, total: None, # rows done and to be done
 ) -> dict: # the manifest
-    "Keep the whole database as it is now."
-    with snapshot(settings.postgres_dsn(role='reader')) as cur, _new_file(Path(path)) as f, zipfile.ZipFile(f, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        doc, tables, done, total = _facts(cur, settings), stored_tables(cur), 0, 0
-        for name in tables:
-            cur.execute(f'SELECT count(*) FROM {_quoted([name])}'); total += cur.fetchone()[0]
-        def count(rows): nonlocal done; done += rows; progress(done, total)
-        cur.execute("SELECT substr(c.relname, 14) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'stock_prices'::regclass ORDER BY 1")
-        doc |= dict(days=[o for o, in cur.fetchall()], rows=total, tables=[write_table(cur, archive, name, columns, count) for name, columns in tables.items()])
-        text = json.dumps(doc, indent=1).encode()
-        archive.writestr('manifest.json', text)
-        archive.comment = hashlib.sha256(text).hexdigest().encode()
-    return doc
+    "Keep the whole database as it is now; raises `StoreError`, and `StackError` where the file cannot be written."
+    with frozen_database(settings.postgres_dsn(role='reader')) as cur, _new_file(Path(path)) as f:
+        return _write_archive(cur, f, settings, progress)
 
 # %% ../../nbs/09_keep/10_backup.ipynb #f26214e0
 @contextmanager
@@ -136,34 +185,51 @@ def opened(
     settings:Settings, # of the command
     alone:bool=False, # refuse while the pipeline runs
 ): # the settings in effect
-    "A database to talk to: the running one, the embedded one started for a while, or a server of one's own."
+    """A database to talk to: the running one, the embedded one started for a while, or a server of one's own.
+
+    Raises `StackError` when the pipeline runs and must not."""
     home = settings.stock_pipeline_home
     kept = kept_settings(home)
-    if kept is None and settings.postgres_password.get_secret_value(): yield settings; return
+    if kept is None and settings.postgres_password.get_secret_value():
+        yield settings
+        return
     if boss := running_supervisor(home):
-        if alone: raise StackError(f'The pipeline runs in {home} (process {boss.pid})', 'Stop it first with: stock-pipeline down')
-        yield kept; return
+        problem = f'The pipeline runs in {home} (process {boss.pid})'
+        if alone: raise StackError(problem, 'Stop it first with: stock-pipeline down')
+        yield kept
+        return
     with home_lock(home):
         server = Stack(kept or settings, kafka=False, redis=False)
         try: yield server.start()
         finally: server.stop()
 
+# %% ../../nbs/09_keep/10_backup.ipynb #51891dc8
 @contextmanager
 def shown_progress(what:str):
     "A bar on a terminal, nothing in a log; gives a function `(done, total)`."
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     console = Console(stderr=True)
-    with Progress(TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn('rows'), TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn('rows'), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task('', total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
-def in_brief(doc:dict) -> str:
+def in_brief(
+    doc:dict, # a manifest
+) -> str:
     "One line about a backup."
     rows = {t['name']: t['rows'] for t in doc['tables']}
-    return f"{doc['feed']}, {doc['taken_at']}: {rows.get('stock_prices', 0):,} ticks of {len(doc['days'])} days, {rows.get('bars_1m', 0):,} bars, {doc['rows']:,} rows in all"
+    ticks, bars, days = rows.get('stock_prices', 0), rows.get('bars_1m', 0), len(doc['days'])
+    what = f"{ticks:,} ticks of {days} days, {bars:,} bars, {doc['rows']:,} rows in all"
+    return f"{doc['feed']}, {doc['taken_at']}: {what}"
 
-def run_backup(settings:Settings, file:Path):
-    "What `stock-pipeline backup` does."
-    with opened(settings) as effective, shown_progress('Backing up') as progress: doc = write_backup(effective, file, progress)
-    typer.echo(f'{file}: {in_brief(doc)}; {file.stat().st_size/2**20:,.1f} MB')
+def run_backup(
+    settings:Settings, # of the command
+    file:Path, # a new one
+    say:Callable[[str], object]=print, # told what was kept
+):
+    "What `stock-pipeline backup` does; raises `StackError` and `StoreError`."
+    with opened(settings) as effective, shown_progress('Backing up') as progress:
+        doc = write_backup(effective, file, progress)
+    say(f'{file}: {in_brief(doc)}; {file.stat().st_size/2**20:,.1f} MB')

@@ -10,62 +10,79 @@ from contextlib import closing
 from datetime import datetime, timezone
 from itertools import groupby, zip_longest
 
-from ..store.connection import transaction
+from .newest import Difference
+from ..store.connection import open_session, transaction
 from ..store.reader import whole_hours
 from ..store.series import ALL_SERIES, hour_lines
-from ..store.connection import open_session
 from ..store.writer import lock_symbols
-from .newest import Difference
 
 # %% auto #0
 __all__ = ['hour_differences', 'mend_hours']
 
 # %% ../../nbs/09_keep/03_hours.ipynb #702b69fc
-_FIGURES = dict(bars='count(*)', high='max(high)', low='min(low)', volume='sum(volume)', count='sum(count)', sum_price='sum(sum_price)', sum_price2='sum(sum_price2)', sum_pv='sum(sum_pv)')
-_HOURS = f"""SELECT symbol, basis, (extract(epoch FROM hour)*1000)::bigint, h.bars IS NOT NULL, b.bars IS NOT NULL, {', '.join(f'h.{c}::text, b.{c}::text' for c in _FIGURES)}
+_SUMS = dict(bars='count(*)', high='max(high)', low='min(low)', volume='sum(volume)', count='sum(count)',
+    sum_price='sum(sum_price)', sum_price2='sum(sum_price2)', sum_pv='sum(sum_pv)') # of an hour's bars
+_HOURS = f"""
+    SELECT symbol, basis, (extract(epoch FROM hour)*1000)::bigint, h.bars IS NOT NULL, b.bars IS NOT NULL,
+        {', '.join(f'h.{c}::text, b.{c}::text' for c in _SUMS)}
     FROM (SELECT * FROM hour_sums WHERE symbol = ANY(%(symbols)s) AND hour >= %(start)s AND hour < %(end)s) h
-    FULL JOIN (SELECT symbol, basis, hour_of(minute) AS hour, {', '.join(f'{s} AS {c}' for c, s in _FIGURES.items())} FROM bars_1m
-        WHERE symbol = ANY(%(symbols)s) AND minute >= %(start)s AND minute < %(end)s GROUP BY 1, 2, 3) b USING (symbol, basis, hour)
-    WHERE {' OR '.join(f'h.{c} IS DISTINCT FROM b.{c}' for c in _FIGURES)} ORDER BY 3, 1, 2"""
+    FULL JOIN (SELECT symbol, basis, hour_of(minute) AS hour, {', '.join(f'{s} AS {c}' for c, s in _SUMS.items())}
+        FROM bars_1m WHERE symbol = ANY(%(symbols)s) AND minute >= %(start)s AND minute < %(end)s GROUP BY 1, 2, 3) b
+        USING (symbol, basis, hour)
+    WHERE {' OR '.join(f'h.{c} IS DISTINCT FROM b.{c}' for c in _SUMS)}
+    ORDER BY 3, 1, 2"""
 
 def _hours(cur, symbols, start, end):
     cur.execute(_HOURS, dict(symbols=symbols, start=start, end=end))
-    for symbol, basis, hour, stored, there, *pairs in cur.fetchall():
-        named = zip(_FIGURES, pairs[::2], pairs[1::2]) if stored and there else [('row', *pairs[:2])]
-        for column, have, want in named:
+    for symbol, basis, hour, is_stored, has_bars, *pairs in cur.fetchall():
+        figures = zip(_SUMS, pairs[::2], pairs[1::2])
+        unlike = figures if is_stored and has_bars else [('row', *pairs[:2])]
+        for column, have, want in unlike:
             if have != want: yield Difference('hour_sums', symbol, basis, hour, None, column, have, want)
 
 # %% ../../nbs/09_keep/03_hours.ipynb #d18b5208
-_LINES = """SELECT symbol, basis, (extract(epoch FROM hour)*1000)::bigint, have, want FROM (SELECT symbol, basis, hour, {0.lines} AS have, {1} AS want FROM hour_sums h
-    WHERE bar_lines IS NOT NULL AND symbol = ANY(%(symbols)s) AND hour >= %(start)s AND hour < %(end)s) h WHERE have <> want ORDER BY 3, 1, 2""".format
+_LINES = """SELECT symbol, basis, (extract(epoch FROM hour)*1000)::bigint, have, want
+    FROM (SELECT symbol, basis, hour, {0.lines} AS have, {1} AS want FROM hour_sums h
+        WHERE bar_lines IS NOT NULL AND symbol = ANY(%(symbols)s) AND hour >= %(start)s AND hour < %(end)s) h
+    WHERE have <> want ORDER BY 3, 1, 2""".format
 
-def _first_unlike(have, want): # both as words
-    pair = next((a, b) for a, b in zip_longest(have.splitlines(), want.splitlines()) if a != b)
-    return [line and ' '.join(line.split('\t')[2:]) for line in pair] # without symbol and time
+def _first_unlike(have, want): # both as words, without symbol and time
+    pairs = zip_longest(have.splitlines(), want.splitlines())
+    pair = next((a, b) for a, b in pairs if a != b)
+    return [line and ' '.join(line.split('\t')[2:]) for line in pair]
 
 def _lines(cur, symbols, start, end):
     for s in ALL_SERIES:
         cur.execute(_LINES(s, hour_lines(s)), dict(symbols=symbols, start=start, end=end))
-        for symbol, basis, hour, have, want in cur.fetchall(): yield Difference('hour_sums', symbol, basis, hour, s.length, s.lines, *_first_unlike(have, want))
+        for symbol, basis, hour, have, want in cur.fetchall():
+            yield Difference('hour_sums', symbol, basis, hour, s.length, s.lines, *_first_unlike(have, want))
 
 # %% ../../nbs/09_keep/03_hours.ipynb #f0ccf6ef
-_COUNTS = dict(ticks='sum(count)', bars='sum(bars)', first='min(hour)', last='max(hour)')
-_SYMBOLS = f"""SELECT symbol, basis, {', '.join(f't.{c}::text, h.{c}::text' for c in ('ticks', 'bars'))} FROM (SELECT * FROM symbol_sums WHERE symbol = ANY(%(symbols)s)) t
-    FULL JOIN (SELECT symbol, basis, {', '.join(f'{s} AS {c}' for c, s in _COUNTS.items())} FROM hour_sums WHERE symbol = ANY(%(symbols)s) GROUP BY 1, 2) h USING (symbol, basis)
-    WHERE (t.ticks, t.bars, hour_of(t.first), hour_of(t.last)) IS DISTINCT FROM (h.ticks, h.bars, h.first, h.last) ORDER BY 1, 2"""
+_TOTALS = dict(ticks='sum(count)', bars='sum(bars)', first='min(hour)', last='max(hour)') # of a symbol's hours
+_SYMBOLS = f"""
+    SELECT symbol, basis, t.ticks::text, h.ticks::text, t.bars::text, h.bars::text
+    FROM (SELECT * FROM symbol_sums WHERE symbol = ANY(%(symbols)s)) t
+    FULL JOIN (SELECT symbol, basis, {', '.join(f'{s} AS {c}' for c, s in _TOTALS.items())}
+        FROM hour_sums WHERE symbol = ANY(%(symbols)s) GROUP BY 1, 2) h USING (symbol, basis)
+    WHERE (t.ticks, t.bars, hour_of(t.first), hour_of(t.last)) IS DISTINCT FROM (h.ticks, h.bars, h.first, h.last)
+    ORDER BY 1, 2"""
 
 def _symbols(cur, symbols):
     cur.execute(_SYMBOLS, dict(symbols=symbols))
     for symbol, basis, ticks, ticks_due, bars, bars_due in cur.fetchall():
-        unlike = [(c, a, b) for c, a, b in (('ticks', ticks, ticks_due), ('bars', bars, bars_due)) if a != b] or [('first, last', 'other hours', None)]
-        for column, have, want in unlike: yield Difference('symbol_sums', symbol, basis, None, None, column, have, want)
+        counts = ('ticks', ticks, ticks_due), ('bars', bars, bars_due)
+        unlike = [(c, have, want) for c, have, want in counts if have != want]
+        for column, have, want in unlike or [('first, last', 'other hours', None)]:
+            yield Difference('symbol_sums', symbol, basis, None, None, column, have, want)
 
+# %% ../../nbs/09_keep/03_hours.ipynb #bf0813ac
 def hour_differences(cur,
     symbols:list[str],
     start:datetime, end:datetime, # the whole hours between them
 ) -> list[Difference]: # their minute is the start of the hour
     "Sums and lines of hours, and sums of symbols, that are not those of their bars."
-    first, last = (datetime.fromtimestamp(s, timezone.utc) for s in whole_hours(start.timestamp(), end.timestamp()))
+    seconds = whole_hours(start.timestamp(), end.timestamp())
+    first, last = (datetime.fromtimestamp(s, timezone.utc) for s in seconds)
     span = dict(symbols=list(symbols), start=first, end=last)
     return [*_hours(cur, **span), *_lines(cur, **span), *_symbols(cur, list(symbols))]
 
@@ -81,8 +98,11 @@ def mend_hours(
         for symbol, mine in groupby(places, key=lambda o: o[0]):
             with transaction(conn) as cur:
                 lock_symbols(cur, [symbol])
-                for (_, basis), sums in groupby(mine, key=lambda o: o[:2]):
-                    for *_, hour in sums:
-                        if hour: cur.execute('SELECT sum_hour_again(%s, %s, to_timestamp(%s))', (symbol, basis, hour//1000))
-                    cur.execute('SELECT sum_symbol_again(%s, %s)', (symbol, basis))
+                _sum_again(cur, mine)
     return Counter(s for s, *_ in places)
+
+def _sum_again(cur, places): # of one symbol, sorted
+    for (symbol, basis), sums in groupby(places, key=lambda o: o[:2]):
+        for *_, hour in sums:
+            if hour: cur.execute('SELECT sum_hour_again(%s, %s, to_timestamp(%s))', (symbol, basis, hour//1000))
+        cur.execute('SELECT sum_symbol_again(%s, %s)', (symbol, basis))

@@ -18,9 +18,9 @@ from ..core.errors import BrokerError, RecordError
 from ..core.records import AHEAD_MS, LAST_MS, MOST_BYTES, Tick, decode_tick, encode_tick
 from ..feed.messages import read_frame, read_trades
 from ..ingest.ticks import trade_tick
+from ..store.connection import transaction
 from stock_pipeline.store.dead_letters import (Letter, Wanted, find_letters, mark_replayed, reached, reason_at,
     stored_among)
-from ..store.connection import transaction
 from ..stream.parse import parse_strictly
 from ..stream.source import topic_identity
 

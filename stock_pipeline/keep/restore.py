@@ -11,11 +11,10 @@ from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
-import typer
-
 from ..core.config import Settings
 from ..core.errors import StoreError
-from .backup import FORMAT, Measured, _quoted, database_errors, in_brief, opened, shown_progress, stored_tables
+from stock_pipeline.keep.backup import (FORMAT, Measured, database_errors, in_brief, opened, quoted, shown_progress,
+    stored_tables)
 from ..store.connection import AdvisoryLock, connect, transaction
 from ..store.migrations import apply_migrations, grant, migration_files, sha_of
 
@@ -30,16 +29,18 @@ def _damaged(path, why): return StoreError(f'{path} is not a whole backup: {why}
 def read_manifest(
     path:Path,
 ) -> dict: # as `write_backup` gave it
-    "The manifest, if it is the one that was written."
+    "The manifest, if it is the one that was written; raises `StoreError`."
     try:
         with zipfile.ZipFile(path) as z: text, comment = z.read('manifest.json'), z.comment.decode()
         doc = json.loads(text)
-        if hashlib.sha256(text).hexdigest() != comment: raise ValueError('its manifest was changed')
-        if doc['format'] != FORMAT: raise StoreError(f'{path} has format {doc["format"]}, this program knows {FORMAT}', 'Update the program')
+        known = doc['format'] == FORMAT
     except OSError as e: raise StoreError(f'{path}: {e.strerror or e}', 'Check the name of the file') from None
     except _ODD as e: raise _damaged(path, str(e) or type(e).__name__) from None
-    return doc
+    if hashlib.sha256(text).hexdigest() != comment: raise _damaged(path, 'its manifest was changed')
+    if known: return doc
+    raise StoreError(f'{path} has format {doc["format"]}, this program knows {FORMAT}', 'Update the program')
 
+# %% ../../nbs/09_keep/11_restore.ipynb #373d86b3
 class _Nowhere:
     def write(self, data): pass
 
@@ -48,15 +49,19 @@ def check_members(
     doc:dict, # from `read_manifest`
     progress:Callable[[int, int], None]=lambda done, total: None, # rows
 ):
-    "Read every table to its end and compare it with the manifest."
+    "Read every table to its end and compare it with the manifest; raises `StoreError`."
     done = 0
-    for t in doc['tables']:
-        pipe = Measured(_Nowhere())
+    for table in doc['tables']:
+        name, pipe = table['name'], Measured(_Nowhere())
         try:
-            with zipfile.ZipFile(path) as z, z.open(f"{t['name']}.copy") as member:
-                while data := member.read(1 << 18): pipe.write(data); progress(done + pipe.rows, doc['rows'])
-        except _ODD as e: raise _damaged(path, f"{t['name']}: {e}") from None
-        if (pipe.rows, pipe.size, pipe.sha.hexdigest()) != (t['rows'], t['bytes'], t['sha256']): raise _damaged(path, f"{t['name']} is not what the manifest says")
+            with zipfile.ZipFile(path) as z, z.open(f'{name}.copy') as member:
+                while data := member.read(1 << 18):
+                    pipe.write(data)
+                    progress(done + pipe.rows, doc['rows'])
+        except _ODD as e: raise _damaged(path, f'{name}: {e}') from None
+        found = pipe.rows, pipe.size, pipe.sha.hexdigest()
+        if found != (table['rows'], table['bytes'], table['sha256']):
+            raise _damaged(path, f'{name} is not what the manifest says')
         done += pipe.rows
 
 # %% ../../nbs/09_keep/11_restore.ipynb #7df4f635
@@ -64,96 +69,139 @@ def check_fits(
     doc:dict, # from `read_manifest`
     settings:Settings,
 ):
-    "Refuse another feed's backup and one of a newer schema."
+    "Refuse another feed's backup and one of a newer schema; raises `StoreError`."
     if doc['feed'] != settings.feed:
-        raise StoreError(f"The backup is of the feed {doc['feed']}, and these settings select {settings.feed}", 'Feeds never mix: the key in FINNHUB_API_KEY, or none, selects the feed')
+        problem = f"The backup is of the feed {doc['feed']}, and these settings select {settings.feed}"
+        raise StoreError(problem, 'Feeds never mix: the key in FINNHUB_API_KEY, or none, selects the feed')
     ours = {number: (name, sha_of(text)) for number, name, text in migration_files()}
+    newest = max((number for number, *_ in doc['migrations']), default=0)
     for number, name, sha in doc['migrations']:
-        if number not in ours: raise StoreError(f'The backup has schema {max(o[0] for o in doc["migrations"])}, this program knows {max(ours)}', 'A newer version of the program made it; update this one')
-        if ours[number] != (name, sha): raise StoreError(f'The backup was made with another {number:04d}_{name}.sql', 'Restore it with the version that made it')
+        if number not in ours:
+            raise StoreError(f'The backup has schema {newest}, this program knows {max(ours)}',
+                'A newer version of the program made it; update this one')
+        if ours[number] != (name, sha):
+            raise StoreError(f'The backup was made with another {number:04d}_{name}.sql',
+                'Restore it with the version that made it')
 
 # %% ../../nbs/09_keep/11_restore.ipynb #42f28ac6
-_OWN = '''SELECT format('DROP TABLE %I CASCADE', relname) FROM pg_class c WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-        AND relowner = current_user::regrole AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
-    UNION ALL SELECT format('DROP ROUTINE %s CASCADE', oid::regprocedure) FROM pg_proc p WHERE pronamespace = current_schema()::regnamespace
-        AND proowner = current_user::regrole AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')
-    UNION ALL SELECT format('DROP TYPE %I CASCADE', t.typname) FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c' WHERE t.typnamespace = current_schema()::regnamespace
-        AND t.typowner = current_user::regrole AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = t.oid AND deptype = 'e')'''
+_OURS = """{0}owner = current_user::regrole
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = {1}.oid AND deptype = 'e')""".format # no extension's
+_HERE = 'current_schema()::regnamespace'
+_DROPS = f'''SELECT format('DROP TABLE %I CASCADE', relname) FROM pg_class c
+    WHERE relnamespace = {_HERE} AND relkind IN ('r', 'p') AND NOT relispartition AND {_OURS('rel', 'c')}
+    UNION ALL SELECT format('DROP ROUTINE %s CASCADE', oid::regprocedure) FROM pg_proc p
+    WHERE pronamespace = {_HERE} AND {_OURS('pro', 'p')}
+    UNION ALL SELECT format('DROP TYPE %I CASCADE', t.typname)
+    FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
+    WHERE t.typnamespace = {_HERE} AND {_OURS('t.typ', 't')}'''
 
 def _clear(cur) -> int: # the epoch of the last writer
     cur.execute("SELECT to_regclass('stream_owner') IS NOT NULL")
     epoch = 0
     if cur.fetchone()[0]:
-        cur.execute('SELECT coalesce(max(epoch), 0) FROM stream_owner'); epoch = cur.fetchone()[0]
-    cur.execute(_OWN)
+        cur.execute('SELECT coalesce(max(epoch), 0) FROM stream_owner')
+        epoch = cur.fetchone()[0]
+    cur.execute(_DROPS)
     for statement, in cur.fetchall(): cur.execute(statement)
     return epoch
 
+# %% ../../nbs/09_keep/11_restore.ipynb #40c60ec2
 @contextmanager
-def _quiet(cur, tables):
+def _without_triggers(cur, tables):
     "No trigger answers to rows that come back: what it would write comes back itself."
-    for t in tables: cur.execute(f'ALTER TABLE {_quoted([t])} DISABLE TRIGGER USER')
+    for t in tables: cur.execute(f'ALTER TABLE {quoted([t])} DISABLE TRIGGER USER')
     yield
-    for t in tables: cur.execute(f'ALTER TABLE {_quoted([t])} ENABLE TRIGGER USER')
+    for t in tables: cur.execute(f'ALTER TABLE {quoted([t])} ENABLE TRIGGER USER')
 
 def _fill(cur, path, doc, progress):
     done = 0
-    cur.execute(f"TRUNCATE {_quoted(stored_tables(cur))}") # rows that a migration puts in
-    for d in doc['days']: cur.execute('SELECT make_partition(%s)', (date.fromisoformat(d),))
-    for t in doc['tables']:
-        with zipfile.ZipFile(path) as z, z.open(f"{t['name']}.copy") as member: cur.copy_expert(f"COPY {_quoted([t['name']])} ({_quoted(t['columns'])}) FROM STDIN", member, size=1 << 18)
-        if cur.rowcount != t['rows']: raise StoreError(f"{t['name']}: {t['rows']} rows were kept, {cur.rowcount} came back", 'Nothing was changed')
-        progress(done := done + t['rows'], doc['rows'])
+    cur.execute(f"TRUNCATE {quoted(stored_tables(cur))}") # rows that a migration puts in
+    for day in doc['days']: cur.execute('SELECT make_partition(%s)', (date.fromisoformat(day),))
+    for table in doc['tables']:
+        name, rows = table['name'], table['rows']
+        copy = f"COPY {quoted([name])} ({quoted(table['columns'])}) FROM STDIN"
+        with zipfile.ZipFile(path) as z, z.open(f'{name}.copy') as member: cur.copy_expert(copy, member, size=1 << 18)
+        if cur.rowcount != rows:
+            raise StoreError(f'{name}: {rows} rows were kept, {cur.rowcount} came back', 'Nothing was changed')
+        done += rows
+        progress(done, doc['rows'])
 
-_IDENTITIES = '''SELECT c.oid::regclass::text, a.attname, pg_get_serial_sequence(quote_ident(c.relname), a.attname) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind = 'r' AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL'''
+_SEQUENCE = 'pg_get_serial_sequence(quote_ident(c.relname), a.attname)'
+_IDENTITIES = f'''SELECT c.oid::regclass::text, a.attname, {_SEQUENCE}
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = {_HERE} AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind = 'r'
+        AND {_SEQUENCE} IS NOT NULL'''
 
 def _count_on(cur):
     "Identities go on after the rows that came back."
     cur.execute(_IDENTITIES)
     for table, column, sequence in cur.fetchall():
-        cur.execute(f'SELECT setval(%s, coalesce(max({_quoted([column])}), 0) + 1, false) FROM {table}', (sequence,))
+        highest = f'coalesce(max({quoted([column])}), 0)'
+        cur.execute(f'SELECT setval(%s, {highest} + 1, false) FROM {table}', (sequence,))
 
 # %% ../../nbs/09_keep/11_restore.ipynb #f2e19cb9
-def _may_replace(cur, settings, replace):
+_HELD = '''SELECT (SELECT coalesce(sum(stored), 0) FROM stream_ledger) + (SELECT count(*) FROM bars_1m)
+    + (SELECT count(*) FROM dead_letters)'''
+
+def _refuse_loss(cur, settings, replace):
+    "Refuse to replace what is there while a job writes, or unless it is asked for."
     cur.execute('SELECT pg_try_advisory_xact_lock(%s)', (AdvisoryLock.WRITING,)) # held by the job that writes
-    if not cur.fetchone()[0]: raise StoreError(f'A stream job writes to {settings.database}', 'Stop it first: `stock-pipeline down`, or stop its container')
+    if not cur.fetchone()[0]:
+        remedy = 'Stop it first: `stock-pipeline down`, or stop its container'
+        raise StoreError(f'A stream job writes to {settings.database}', remedy)
     cur.execute("SELECT to_regclass('stream_ledger') IS NOT NULL")
     if not cur.fetchone()[0] or replace: return
-    cur.execute('SELECT (SELECT coalesce(sum(stored), 0) FROM stream_ledger) + (SELECT count(*) FROM bars_1m) + (SELECT count(*) FROM dead_letters)')
-    if held := cur.fetchone()[0]: raise StoreError(f'{settings.database} holds data already ({held:,} ticks, bars and dead letters)', '--yes replaces all of it', held=int(held))
+    cur.execute(_HELD)
+    held = int(cur.fetchone()[0])
+    if not held: return
+    problem = f'{settings.database} holds data already ({held:,} ticks, bars and dead letters)'
+    raise StoreError(problem, '--yes replaces all of it', held=held)
 
+def _put_back(cur, settings, path, doc, progress):
+    "The schema of that day, its rows, and the migrations that have come since."
+    files, known = migration_files(), {number for number, *_ in doc['migrations']}
+    epoch = _clear(cur)
+    apply_migrations(cur, [f for f in files if f[0] in known])
+    with _without_triggers(cur, stored_tables(cur)): _fill(cur, path, doc, progress)
+    _count_on(cur)
+    cur.execute('UPDATE stream_owner SET epoch = greatest(epoch, %s) + 1', (epoch,))
+    apply_migrations(cur, files)
+    grant(cur, settings.postgres_roles, anew=True)
+
+# %% ../../nbs/09_keep/11_restore.ipynb #b6d62ff4
 def restore_backup(
     settings:Settings, # of the running database
     path:Path,
     replace:bool=False, # the database may hold data
-    progress:Callable[[int, int], None]=lambda done, total: None, # rows, first checked and then restored: twice the rows of the backup
+    progress:Callable[[int, int], None]=lambda done, total: None, # rows checked and rows restored together
 ) -> dict: # the manifest
-    "Put a backup back; the database is as before if anything is wrong."
+    "Put a backup back; raises `StoreError`, and the database is as before, if anything is wrong."
     doc = read_manifest(path)
     check_fits(doc, settings)
     check_members(path, doc, lambda done, total: progress(done, 2*total))
-    files, known = migration_files(), {number for number, *_ in doc['migrations']}
     with database_errors('Nothing was restored'), closing(connect(settings.postgres_dsn())) as conn:
         with transaction(conn) as cur:
             cur.execute("SET LOCAL lock_timeout = '10s'")
-            for lock in (AdvisoryLock.MIGRATING, AdvisoryLock.DROPPING): cur.execute('SELECT pg_advisory_xact_lock(%s)', (lock,))
-            _may_replace(cur, settings, replace)
-            epoch = _clear(cur)
-            apply_migrations(cur, [f for f in files if f[0] in known])
-            with _quiet(cur, stored_tables(cur)): _fill(cur, path, doc, lambda done, total: progress(total + done, 2*total))
-            _count_on(cur)
-            cur.execute('UPDATE stream_owner SET epoch = greatest(epoch, %s) + 1', (epoch,))
-            apply_migrations(cur, files)
-            grant(cur, settings.postgres_roles, anew=True)
+            for lock in (AdvisoryLock.MIGRATING, AdvisoryLock.DROPPING):
+                cur.execute('SELECT pg_advisory_xact_lock(%s)', (lock,))
+            _refuse_loss(cur, settings, replace)
+            _put_back(cur, settings, path, doc, lambda done, total: progress(total + done, 2*total))
         conn.autocommit = True
         with conn.cursor() as cur: cur.execute('ANALYZE')
     return doc
 
 # %% ../../nbs/09_keep/11_restore.ipynb #6ee693bc
-def run_restore(settings:Settings, file:Path, yes:bool=False):
-    "What `stock-pipeline restore` does."
-    check_fits(doc := read_manifest(file), settings)
-    typer.echo(in_brief(doc))
-    with opened(settings, alone=True) as effective, shown_progress('Restoring') as progress: restore_backup(effective, file, yes, progress)
-    typer.echo(f'Restored into {effective.database}. The job goes on from there: what came later is read from the topic again, as far as the topic still holds it')
+def run_restore(
+    settings:Settings, # of the command
+    file:Path,
+    yes:bool=False, # the database may hold data
+    say:Callable[[str], object]=print, # told what is in the file, and what was done
+):
+    "What `stock-pipeline restore` does; raises `StackError` and `StoreError`."
+    doc = read_manifest(file)
+    check_fits(doc, settings)
+    say(in_brief(doc))
+    with opened(settings, alone=True) as effective, shown_progress('Restoring') as progress:
+        restore_backup(effective, file, yes, progress)
+    later = 'what came later is read from the topic again, as far as the topic still holds it'
+    say(f'Restored into {effective.database}. The job goes on from there: {later}')

@@ -15,16 +15,17 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from ..core.columns import MONEY
 from ..core.config import Settings
 from ..core.errors import StoreError
 from ..store.connection import connect, transaction
-from ..core.columns import MONEY
 
 # %% auto #0
 __all__ = ['UTC', 'TABLES', 'Snapshot', 'open_snapshot', 'Span', 'tick_spans', 'deal', 'copied', 'read_frame', 'oracle_session']
 
 # %% ../../nbs/09_keep/01_snapshot.ipynb #852bea21
 _READ = dict(isolation_level='REPEATABLE READ', readonly=True)
+
 @dataclass(frozen=True)
 class Snapshot:
     "A moment in the history of a database; it is pickled to the workers, so it holds plain values."
@@ -43,19 +44,23 @@ class Snapshot:
         finally: conn.close()
 
 # %% ../../nbs/09_keep/01_snapshot.ipynb #b5b050e8
+_EXPORT = "SET idle_in_transaction_session_timeout = 0; SELECT pg_export_snapshot(), to_regclass('bars_1m')"
+
 @contextmanager
 def open_snapshot(
     dsn:dict, # keyword arguments of `psycopg2.connect`; the reader's will do
 ): # gives a `Snapshot`
-    "Hold a moment for as long as the block lasts."
+    "Hold a moment for as long as the block lasts; raises `StoreError` where there are no tables."
     dsn = {**dsn, 'application_name': 'stock-pipeline verify'}
     conn = connect(dsn)
     try:
         conn.set_session(**_READ)
         with conn.cursor() as cur:
-            cur.execute("SET idle_in_transaction_session_timeout = 0; SELECT pg_export_snapshot(), to_regclass('bars_1m')")
-            name, found = cur.fetchone()
-            if found is None: raise StoreError(f"The database {dsn['dbname']} has no tables of this program", 'They are made by the first start: stock-pipeline up')
+            cur.execute(_EXPORT)
+            name, bars = cur.fetchone()
+            if bars is None:
+                problem = f"The database {dsn['dbname']} has no tables of this program"
+                raise StoreError(problem, 'They are made by the first start: stock-pipeline up')
             yield Snapshot(dsn, name)
     finally: conn.close()
 
@@ -67,8 +72,10 @@ class Span(NamedTuple):
     end: datetime # not included
     rows: int = 1 # about
 
-_HOURS = '''SELECT symbol, date_trunc('hour', event_time) AS hour, count(*) FROM stock_prices WHERE event_time >= %(start)s AND event_time < %(end)s
-    AND (%(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s)) GROUP BY 1, 2 ORDER BY 1, 2'''
+_HOURS = '''SELECT symbol, date_trunc('hour', event_time) AS hour, count(*) FROM stock_prices
+    WHERE event_time >= %(start)s AND event_time < %(end)s
+        AND (%(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s))
+    GROUP BY 1, 2 ORDER BY 1, 2'''
 
 def tick_spans(cur,
     start:datetime, end:datetime, # end not included
@@ -80,7 +87,9 @@ def tick_spans(cur,
     spans = []
     for symbol, hour, count in cur.fetchall():
         last = spans[-1] if spans and spans[-1].symbol == symbol else None
-        if last and last.rows + count <= size: spans[-1] = last._replace(rows=last.rows + count); continue
+        if last and last.rows + count <= size:
+            spans[-1] = last._replace(rows=last.rows + count)
+            continue
         if last: spans[-1] = last._replace(end=hour)
         spans.append(Span(symbol, hour if last else start, end, count))
     return spans
@@ -101,24 +110,35 @@ def deal(
 
 # %% ../../nbs/09_keep/01_snapshot.ipynb #68f05d65
 UTC = pa.timestamp('us', tz='UTC')
-_BAR_MONEY = dict(volume=pa.decimal128(24, 6), count=pa.int64(), sum_price=pa.decimal128(30, 6), sum_price2=pa.decimal128(38, 12), sum_pv=pa.decimal128(38, 12))
+_TEXT, _WHOLE, _VOLUME, _SUM = pa.string(), pa.int64(), pa.decimal128(24, 6), pa.decimal128(30, 6)
+_SQUARES = pa.decimal128(38, 12)
 TABLES = { # table: what is read of it; the second column is the time by which it is read
-    'stock_prices': pa.schema(dict(symbol=pa.string(), event_time=UTC, sequence=pa.int64(), source=pa.string(), price=MONEY, volume=MONEY, conditions=pa.string())),
-    'bars_1m': pa.schema(dict(symbol=pa.string(), minute=UTC, basis=pa.string(), open=MONEY, high=MONEY, low=MONEY, close=MONEY, open_time=UTC, open_sequence=pa.int64(),
-        close_time=UTC, close_sequence=pa.int64(), **_BAR_MONEY)),
-    'moving_averages': pa.schema(dict(symbol=pa.string(), minute=UTC, basis=pa.string(), length=pa.int32(), mean=MONEY, vwap=MONEY, count=pa.int64()))}
-_KEYED = {'stock_prices': '', 'bars_1m': "AND basis IN ('trades', 'quotes')", 'moving_averages': "AND basis IN ('trades', 'quotes') AND length IN (5, 15, 30)"} # so that the primary key serves
+    'stock_prices': pa.schema(dict(symbol=_TEXT, event_time=UTC, sequence=_WHOLE, source=_TEXT, price=MONEY,
+        volume=MONEY, conditions=_TEXT)),
+    'bars_1m': pa.schema(dict(symbol=_TEXT, minute=UTC, basis=_TEXT, open=MONEY, high=MONEY, low=MONEY, close=MONEY,
+        open_time=UTC, open_sequence=_WHOLE, close_time=UTC, close_sequence=_WHOLE, volume=_VOLUME, count=_WHOLE,
+        sum_price=_SUM, sum_price2=_SQUARES, sum_pv=_SQUARES)),
+    'moving_averages': pa.schema(dict(symbol=_TEXT, minute=UTC, basis=_TEXT, length=pa.int32(), mean=MONEY, vwap=MONEY,
+        count=_WHOLE))}
 
+_BASES = "AND basis IN ('trades', 'quotes')"
+_KEYED = {'stock_prices': '', 'bars_1m': _BASES, # so that the primary key serves
+    'moving_averages': f'{_BASES} AND length IN (5, 15, 30)'}
+
+# %% ../../nbs/09_keep/01_snapshot.ipynb #8bea9e52
 def _select(table):
     micros = '(extract(epoch FROM {0})*1000000)::bigint'.format
     columns = ', '.join(micros(f.name) if f.type == UTC else f'"{f.name}"' for f in TABLES[table])
     time = TABLES[table].names[1]
-    return f'COPY (SELECT {columns} FROM {table} WHERE symbol = %(symbol)s AND {time} >= %(start)s AND {time} < %(end)s {_KEYED[table]}) TO STDOUT (FORMAT csv)'
+    return f'''COPY (SELECT {columns} FROM {table} WHERE symbol = %(symbol)s
+        AND {time} >= %(start)s AND {time} < %(end)s {_KEYED[table]}) TO STDOUT (FORMAT csv)'''
 
 def _batches(file, schema):
-    plain = {f.name: pa.int64() if f.type == UTC else f.type for f in schema}
-    options = pacsv.ConvertOptions(column_types=plain, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[''])
-    for batch in pacsv.open_csv(file, pacsv.ReadOptions(use_threads=False, column_names=schema.names), convert_options=options): yield batch.cast(schema)
+    plain = {f.name: _WHOLE if f.type == UTC else f.type for f in schema}
+    names = pacsv.ReadOptions(use_threads=False, column_names=schema.names)
+    types = pacsv.ConvertOptions(column_types=plain, strings_can_be_null=True, quoted_strings_can_be_null=False,
+        null_values=[''])
+    for batch in pacsv.open_csv(file, names, convert_options=types): yield batch.cast(schema)
 
 # %% ../../nbs/09_keep/01_snapshot.ipynb #07cabce8
 def copied(cur,
@@ -135,7 +155,9 @@ def copied(cur,
 # %% ../../nbs/09_keep/01_snapshot.ipynb #a30f512b
 _SPARK = {pa.string(): 'string', UTC: 'timestamp', pa.int64(): 'bigint', pa.int32(): 'int'}
 
-def _ddl(schema): return ', '.join(f'{f.name} {_SPARK.get(f.type) or f"decimal({f.type.precision},{f.type.scale})"}' for f in schema)
+def _type_name(arrow): return _SPARK.get(arrow) or f'decimal({arrow.precision},{arrow.scale})'
+
+def _ddl(schema): return ', '.join(f'{f.name} {_type_name(f.type)}' for f in schema)
 
 def read_frame(spark,
     snapshot:Snapshot,
@@ -160,5 +182,6 @@ def oracle_session(settings:Settings):
         os.environ.setdefault('PYSPARK_PYTHON', sys.executable) # workers see the same packages
         os.environ.setdefault('SPARK_LOCAL_IP', '127.0.0.1')
     builder = SparkSession.builder
-    for k, v in (spark_conf(settings) | {'spark.app.name': 'stock-pipeline verify'}).items(): builder = builder.config(k, v)
+    options = spark_conf(settings) | {'spark.app.name': 'stock-pipeline verify'}
+    for name, value in options.items(): builder = builder.config(name, value)
     return builder.getOrCreate()

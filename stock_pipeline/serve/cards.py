@@ -18,42 +18,62 @@ __all__ = ['STYLE', 'CARD_STYLE', 'header_html', 'strip_html', 'sparkline', 'pic
 STYLE = '''<style>
 .stMainBlockContainer {padding-top: 1.6rem; max-width: 1500px}
 [data-stale="true"] {opacity: 1 !important; transition: none !important}
-.sp {--line: color-mix(in srgb, currentColor 14%, transparent); --soft: color-mix(in srgb, currentColor 62%, transparent);
-  --fill: color-mix(in srgb, currentColor 4%, transparent); --up: #1f9d57; --down: #e5484d; --warn: #d98200; --idle: #808a96; font-variant-numeric: tabular-nums}
+.sp {
+  --line: color-mix(in srgb, currentColor 14%, transparent); --soft: color-mix(in srgb, currentColor 62%, transparent);
+  --fill: color-mix(in srgb, currentColor 4%, transparent);
+  --up: #1f9d57; --down: #e5484d; --warn: #d98200; --idle: #808a96; font-variant-numeric: tabular-nums}
 .sp-head {display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; margin-bottom: .9rem}
 .sp-head h1 {font-size: 1.5rem; font-weight: 650; margin: 0 .3rem 0 0; padding: 0; letter-spacing: -.01em}
-.sp-pill {border: 1px solid var(--line); border-radius: 99px; padding: .1rem .7rem; font-size: .82rem; color: var(--soft)}
-.sp-badge {border-radius: 6px; padding: .12rem .6rem; font-size: .8rem; font-weight: 700; letter-spacing: .06em; color: #fff; background: #2f6fd0}
+.sp-pill {
+  border: 1px solid var(--line); border-radius: 99px; padding: .1rem .7rem; font-size: .82rem; color: var(--soft)}
+.sp-badge {
+  border-radius: 6px; padding: .12rem .6rem; font-size: .8rem; font-weight: 700; letter-spacing: .06em; color: #fff;
+  background: #2f6fd0}
 .sp-badge.simulated {background: #b35c00} .sp-badge.replay {background: #7a46c9}
 .sp-clock {margin-left: auto; font-size: .9rem; color: var(--soft)} .sp-clock b {color: inherit; font-weight: 600}
-.sp-strip {display: grid; grid-template-columns: repeat(auto-fit, minmax(205px, 1fr)); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; background: var(--fill)}
+.sp-strip {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(205px, 1fr)); border: 1px solid var(--line);
+  border-radius: 12px; overflow: hidden; background: var(--fill)}
 .sp-hop {padding: .6rem .85rem; border-left: 1px solid var(--line); margin-left: -1px; min-width: 0}
-.sp-hop .name {font-size: .74rem; color: var(--soft); text-transform: uppercase; letter-spacing: .06em; display: flex; gap: .4rem; align-items: center}
-.sp-hop .name em {margin-left: auto; font-style: normal; text-transform: none; letter-spacing: 0; font-weight: 600; color: var(--c)}
+.sp-hop .name {
+  font-size: .74rem; color: var(--soft); text-transform: uppercase; letter-spacing: .06em;
+  display: flex; gap: .4rem; align-items: center}
+.sp-hop .name em {
+  margin-left: auto; font-style: normal; text-transform: none; letter-spacing: 0; font-weight: 600; color: var(--c)}
 .sp-hop .name i {width: .55rem; height: .55rem; border-radius: 50%; background: var(--c)}
 .sp-hop .value {font-size: 1.05rem; font-weight: 600; margin: .12rem 0 .05rem}
 .sp-hop .detail {font-size: .76rem; color: var(--soft); line-height: 1.3; overflow-wrap: anywhere}
 .sp-hop .source {font-size: .7rem; color: var(--soft); opacity: .8; margin-top: .2rem}
-.sp-good {--c: var(--up)} .sp-slow {--c: var(--warn)} .sp-down {--c: var(--down)} .sp-idle, .sp-unknown {--c: var(--idle)}
+.sp-good {--c: var(--up)} .sp-slow {--c: var(--warn)} .sp-down {--c: var(--down)}
+.sp-idle, .sp-unknown {--c: var(--idle)}
 </style>'''
 
+# %% ../../nbs/11_serve/04_cards.ipynb #415f57ad
 CARD_STYLE = '''<style>
 .sp-cards {display: grid; grid-template-columns: repeat(auto-fill, minmax(228px, 1fr)); gap: .9rem}
 .sp-card {border: 1px solid var(--line); border-radius: 14px; padding: .95rem 1.1rem .8rem; background: var(--fill)}
 .sp-card.stale {border-color: var(--warn)}
 .sp-card .top {display: flex; justify-content: space-between; align-items: baseline; gap: .5rem}
 .sp-card .symbol {font-weight: 700; font-size: 1.05rem} .sp-card .basis {font-size: .74rem; color: var(--soft)}
-.sp-card .price {font-size: 1.9rem; font-weight: 650; letter-spacing: -.02em; line-height: 1.25} .sp-card .price small {font-size: .8rem; font-weight: 400; color: var(--soft)}
-.sp-card .change {font-weight: 600; font-size: .95rem; line-height: 1.3; min-height: 1.3em} .sp-card .since {font-size: .76rem; color: var(--soft)}
+.sp-card .price {font-size: 1.9rem; font-weight: 650; letter-spacing: -.02em; line-height: 1.25}
+.sp-card .price small {font-size: .8rem; font-weight: 400; color: var(--soft)}
+.sp-card .change {font-weight: 600; font-size: .95rem; line-height: 1.3; min-height: 1.3em}
+.sp-card .since {font-size: .76rem; color: var(--soft)}
 .sp-up {color: var(--up)} .sp-dn {color: var(--down)}
-.sp-card .hour {height: 46px; margin: .5rem 0 .4rem} .sp-card img {width: 100%; height: 46px; display: block; border-radius: 0}
+.sp-card .hour {height: 46px; margin: .5rem 0 .4rem}
+.sp-card img {width: 100%; height: 46px; display: block; border-radius: 0}
 .sp-range {position: relative; height: 4px; border-radius: 2px; background: var(--line); margin: .5rem 0 .25rem}
-.sp-range i {position: absolute; top: -4px; width: 4px; height: 12px; border-radius: 2px; margin-left: -2px; background: currentColor}
-.sp-row {display: flex; justify-content: space-between; gap: .6rem; font-size: .8rem} .sp-row span:first-child {color: var(--soft)}
+.sp-range i {
+  position: absolute; top: -4px; width: 4px; height: 12px; border-radius: 2px; margin-left: -2px;
+  background: currentColor}
+.sp-row {display: flex; justify-content: space-between; gap: .6rem; font-size: .8rem}
+.sp-row span:first-child {color: var(--soft)}
 .sp-card .rows {margin-top: .55rem; border-top: 1px solid var(--line); padding-top: .45rem; display: grid; gap: .12rem}
 </style>'''
 
 # %% ../../nbs/11_serve/04_cards.ipynb #942b17b6
+_WHOSE = {'replay': "replay's clock", 'simulated': "feed's clock"} # of which the header shows the time
+
 def header_html(
     feed:str, # 'finnhub', 'simulated' or 'replay'
     session:str,
@@ -61,22 +81,37 @@ def header_html(
 ) -> str:
     "Title, badge of the feed, session and clock."
     label, meaning = BADGES[feed]
-    whose = {'replay': "replay's clock", 'simulated': "feed's clock"}.get(feed, 'now')
-    return (f'<div class="sp sp-head"><h1>Stock market</h1><span class="sp-badge {escape(feed)}" title="{escape(meaning)}">{label}</span>'
-        f'<span class="sp-pill">market: {escape(session)}</span><span class="sp-clock"><b>{escape(clock)}</b> · {whose}</span></div>')
+    return (f'<div class="sp sp-head"><h1>Stock market</h1>'
+        f'<span class="sp-badge {escape(feed)}" title="{escape(meaning)}">{label}</span>'
+        f'<span class="sp-pill">market: {escape(session)}</span>'
+        f'<span class="sp-clock"><b>{escape(clock)}</b> · {_WHOSE.get(feed, "now")}</span></div>')
+
+def _plain(text): return escape(text).replace('`', '')
+
+def _hop(m):
+    age = f'{ago(m.age_s)} ago' if m.age_s >= 0.05 else 'now'
+    return (f'<div class="sp-hop sp-{escape(m.state)}">'
+        f'<div class="name"><i></i>{escape(m.name)}<em>{escape(m.state)}</em></div>'
+        f'<div class="value">{_plain(m.value)}</div><div class="detail">{_plain(m.detail)}</div>'
+        f'<div class="source">{_plain(m.source)} · {age}</div></div>')
 
 def strip_html(
     measures:list[Measure]
 ) -> str:
     "The health strip: state, figure, detail, source and age of each hop."
-    def text(x): return escape(x).replace('`', '')
-    def hop(m):
-        age = f' · {ago(m.age_s)} ago' if m.age_s >= 0.05 else ' · now'
-        return (f'<div class="sp-hop sp-{escape(m.state)}"><div class="name"><i></i>{escape(m.name)}<em>{escape(m.state)}</em></div>'
-            f'<div class="value">{text(m.value)}</div><div class="detail">{text(m.detail)}</div><div class="source">{text(m.source)}{age}</div></div>')
-    return f'<div class="sp sp-strip">{"".join(map(hop, measures))}</div>'
+    return f'<div class="sp sp-strip">{"".join(map(_hop, measures))}</div>'
 
 # %% ../../nbs/11_serve/04_cards.ipynb #2bd58450
+def _runs(points): # the stretches without a gap: lists of (place, value)
+    runs = [[]]
+    for i, p in enumerate(points):
+        if p is not None: runs[-1].append((i, p))
+        elif runs[-1]: runs.append([])
+    return [run for run in runs if run]
+
+_PEN = ('fill="none" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" '
+    'vector-effect="non-scaling-stroke"')
+
 def sparkline(
     points:list, # floats by minute; None: no bar
     colour:str='#808a96', # of the line
@@ -87,32 +122,43 @@ def sparkline(
     known = [p for p in points if p is not None]
     if len(known) < 2: return ''
     low, span, step = min(known), (max(known) - min(known)) or 1.0, width/(len(points) - 1)
-    runs, run = [], []
-    for i, p in enumerate([*points, None]):
-        if p is not None: run.append(f'{i*step:.1f},{height - 3 - (p - low)/span*(height - 6):.1f}')
-        elif run: runs.append(run); run = []
-    lines = ''.join(f'<polyline points="{" ".join(r if len(r) > 1 else r*2)}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" vector-effect="non-scaling-stroke"/>' for r in runs)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" preserveAspectRatio="none">{lines}</svg>'
+    def line(run):
+        places = [f'{i*step:.1f},{height - 3 - (p - low)/span*(height - 6):.1f}' for i, p in run]
+        if len(places) == 1: places *= 2 # a dot
+        return f'<polyline points="{" ".join(places)}" stroke="{colour}" {_PEN}/>'
+    lines = ''.join(map(line, _runs(points)))
+    box = f'viewBox="0 0 {width} {height}" preserveAspectRatio="none"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{lines}</svg>'
 
-def picture(svg:str) -> str: # <img>; '' for no drawing
+def picture(
+    svg:str,
+    alt:str='last hour', # what it shows, in words
+) -> str: # <img>; '' for no drawing
     "A drawing as an image that needs no other address."
-    return f'<img alt="last hour" src="data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}">' if svg else ''
+    if not svg: return ''
+    return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}">'
 
 # %% ../../nbs/11_serve/04_cards.ipynb #fdf21238
+_TONES = {1: ('sp-up', '#1f9d57'), -1: ('sp-dn', '#e5484d'), 0: ('', '#808a96')} # direction → class, colour of the line
+
+def _row(name, text): return f'<div class="sp-row"><span>{name}</span><span>{escape(text)}</span></div>'
+
 def card_html(
     c:Card,
     points:list=(), # closes of the last hour, for the small line
 ) -> str:
     "One price card."
-    tone, colour = {1: ('sp-up', '#1f9d57'), -1: ('sp-dn', '#e5484d')}.get(c.direction, ('', '#808a96'))
-    row = lambda k, v: f'<div class="sp-row"><span>{k}</span><span>{escape(v)}</span></div>'
-    mark = f'<div class="sp-range"><i style="left:{c.position*100:.0f}%"></i></div>' if c.position is not None else ''
-    day = row('Day low – high', f'{c.low} – {c.high}') if c.range_from else row('Day low – high', 'no bar or quote today')
-    known = c.change != DASH
-    return (f'<div class="sp-card{" stale" if c.stale else ""}"><div class="top"><span class="symbol">{escape(c.symbol)}</span><span class="basis">last {escape(c.basis)}</span></div>'
-        f'<div class="price">{escape(c.price)} <small>USD</small></div><div class="change {tone}">{escape(c.change) if known else DASH}</div><div class="since">{"against " if known else ""}{escape(c.since)}</div>'
-        f'<div class="hour">{picture(sparkline(list(points), colour))}</div>{mark}{day}<div class="rows">{row("Volume today", c.volume)}'
-        f'{row("Last update", f"{ago(c.age_s)} ago" + (", stale" if c.stale else ""))}{row("", c.updated)}{row("Source", c.source)}</div></div>')
+    tone, colour = _TONES[c.direction]
+    change, since = (escape(c.change), f'against {escape(c.since)}') if c.change != DASH else (DASH, escape(c.since))
+    mark = '' if c.position is None else f'<div class="sp-range"><i style="left:{c.position*100:.0f}%"></i></div>'
+    day = _row('Day low – high', f'{c.low} – {c.high}' if c.range_from else 'no bar or quote today')
+    update = _row('Last update', f'{ago(c.age_s)} ago' + (', stale' if c.stale else '')) + _row('', c.updated)
+    return (f'<div class="sp-card{" stale" if c.stale else ""}"><div class="top">'
+        f'<span class="symbol">{escape(c.symbol)}</span><span class="basis">last {escape(c.basis)}</span></div>'
+        f'<div class="price">{escape(c.price)} <small>USD</small></div>'
+        f'<div class="change {tone}">{change}</div><div class="since">{since}</div>'
+        f'<div class="hour">{picture(sparkline(list(points), colour))}</div>{mark}{day}'
+        f'<div class="rows">{_row("Volume today", c.volume)}{update}{_row("Source", c.source)}</div></div>')
 
 def cards_html(
     cards:list[Card],

@@ -67,16 +67,19 @@ def price_line(
     "Closes of one-minute bars."
     df = with_gaps(df)
     y = df.close.astype(float)
-    return go.Scatter(x=wall_clock(df.minute), y=y, name=symbol, legendgroup=symbol, mode='lines+markers', connectgaps=False, line=dict(color=colour, width=2),
-        marker=dict(size=_lonely(y), color=colour), customdata=[_hover(o) for o in df.itertuples()], hovertemplate='%{customdata}<extra>' + symbol + '</extra>')
+    return go.Scatter(x=wall_clock(df.minute), y=y, name=symbol, legendgroup=symbol, mode='lines+markers',
+        connectgaps=False, line=dict(color=colour, width=2), marker=dict(size=_lonely(y), color=colour),
+        customdata=[_hover(o) for o in df.itertuples()], hovertemplate='%{customdata}<extra>' + symbol + '</extra>')
 
 # %% ../../nbs/11_serve/02_charts.ipynb #492f0787
 def _style(fig, start_ms, end_ms, revision, height):
     zone = new_york(end_ms, '').strip()
-    fig.update_xaxes(range=[_naive(start_ms), _naive(end_ms)], showgrid=False, hoverformat=f'%b %d, %H:%M {zone}', automargin=True, title_font_size=12)
+    fig.update_xaxes(range=[_naive(start_ms), _naive(end_ms)], showgrid=False, hoverformat=f'%b %d, %H:%M {zone}',
+        automargin=True, title_font_size=12)
     fig.update_yaxes(title_font_size=12)
-    fig.update_layout(height=height, margin=dict(l=8, r=8, t=36, b=8), hovermode='x unified', hoversubplots='axis', uirevision=revision,
-        legend=dict(orientation='h', y=1, yanchor='bottom', x=0), dragmode='zoom', hoverlabel=dict(namelength=-1))
+    legend = dict(orientation='h', y=1, yanchor='bottom', x=0)
+    fig.update_layout(height=height, margin=dict(l=8, r=8, t=36, b=8), hovermode='x unified', hoversubplots='axis',
+        uirevision=revision, legend=legend, dragmode='zoom', hoverlabel=dict(namelength=-1))
     return fig
 
 def shade_spans(
@@ -86,45 +89,61 @@ def shade_spans(
 ) -> go.Figure: # the same
     "Mark spans of time behind the lines of all panels."
     x = (fig.data[-1].xaxis if fig.data else None) or 'x' # the axis that the lines are drawn on
-    panels = [f'y{o[5:]} domain' for o in sorted(fig.layout, key=lambda o: (len(o), o)) if o.startswith('yaxis')]
-    for a, b in spans:
-        for y in panels: fig.add_shape(type='rect', x0=_naive(a), x1=_naive(b), xref=x, y0=0, y1=1, yref=y, fillcolor=colour, line_width=0, layer='below')
+    names = sorted(fig.layout, key=lambda o: (len(o), o))
+    panels = [f'y{name[5:]} domain' for name in names if name.startswith('yaxis')]
+    for start, end in spans:
+        for y in panels:
+            fig.add_shape(type='rect', x0=_naive(start), x1=_naive(end), xref=x, y0=0, y1=1, yref=y, fillcolor=colour,
+                line_width=0, layer='below')
     return fig
 
-def _shade(fig, start_ms, end_ms): shade_spans(fig, closed_hours(start_ms, end_ms), 'rgba(128,128,128,0.10)')
+def _shade_closed(fig, start_ms, end_ms): shade_spans(fig, closed_hours(start_ms, end_ms), 'rgba(128,128,128,0.10)')
+
+# %% ../../nbs/11_serve/02_charts.ipynb #058892f0
+def _price_or_nothing(x): return '' if x is None or pd.isna(x) else money(x)
 
 def average_line(
-    df:pd.DataFrame, # averages of one symbol, see `Reader.averages`
+    df:pd.DataFrame, # averages of one symbol, see `read_averages`
     symbol:str,
     length:int # minutes
 ) -> go.Scatter:
     "A moving average, dotted."
     df = with_gaps(df)
-    return go.Scatter(x=wall_clock(df.minute), y=df['mean'].astype(float), name=f'{length} min average', mode='lines', legendgroup='average', connectgaps=False,
-        line=dict(color='#8b949e', width=1.4, dash='dot'), customdata=[money(m) if m is not None and not pd.isna(m) else '' for m in df['mean']], hovertemplate='%{customdata}<extra>' + f'{symbol} {length} min</extra>')
+    return go.Scatter(x=wall_clock(df.minute), y=df['mean'].astype(float), name=f'{length} min average', mode='lines',
+        legendgroup='average', connectgaps=False, line=dict(color='#8b949e', width=1.4, dash='dot'),
+        customdata=[_price_or_nothing(m) for m in df['mean']],
+        hovertemplate='%{customdata}<extra>' + f'{symbol} {length} min</extra>')
 
 # %% ../../nbs/11_serve/02_charts.ipynb #8fa4a3aa
+def _time_title(end_ms): return f'New York time ({new_york(end_ms, "").strip()})'
+
+def _revision(kind, symbols, start_ms, end_ms): return f'{kind} {symbols} {(end_ms - start_ms)//3_600_000}'
+
 def price_figure(
-    bars:pd.DataFrame, # see `Reader.bars`
+    bars:pd.DataFrame, # see `read_bars`
     symbols:list, # a panel each, from the top
     start_ms:int, # the time axis, epoch ms, UTC
     end_ms:int,
     colour:dict, # symbol → colour, see `colours`
-    averages:pd.DataFrame|None=None, # see `Reader.averages`
+    averages:pd.DataFrame|None=None, # see `read_averages`
     length:int=0, # minutes of these averages
     shade:bool=True, # the hours outside regular trading
 ) -> go.Figure:
     "A price panel for each symbol."
-    fig = make_subplots(rows=max(1, len(symbols)), cols=1, shared_xaxes=True, vertical_spacing=0.14/max(1, len(symbols)))
+    panels, with_averages = max(1, len(symbols)), averages is not None
+    fig = make_subplots(rows=panels, cols=1, shared_xaxes=True, vertical_spacing=0.14/panels)
     for i, s in enumerate(symbols, 1):
         fig.add_trace(price_line(bars[bars.symbol == s], s, colour[s]).update(showlegend=False), row=i, col=1)
-        if averages is not None:
-            fig.add_trace(average_line(averages[averages.symbol == s], s, length).update(showlegend=i == 1), row=i, col=1)
+        if with_averages:
+            line = average_line(averages[averages.symbol == s], s, length)
+            fig.add_trace(line.update(showlegend=i == 1), row=i, col=1)
         fig.update_yaxes(title_text=f'{s}, USD', tickformat=',', automargin=True, row=i, col=1)
-    if len(symbols) > 1: fig.update_traces(xaxis=f'x{len(symbols)}') # one axis for all panels: the hover box reads them together
-    if shade: _shade(fig, start_ms, end_ms)
-    fig.update_xaxes(title_text=f'New York time ({new_york(end_ms, "").strip()})', row=max(1, len(symbols)), col=1)
-    return _style(fig, start_ms, end_ms, f'price {symbols} {(end_ms - start_ms)//3_600_000}', 420 if len(symbols) < 2 else 90 + 190*len(symbols)).update_layout(margin_t=36 if averages is not None else 12)
+    if panels > 1: fig.update_traces(xaxis=f'x{panels}') # one axis for all panels: the hover box reads them together
+    if shade: _shade_closed(fig, start_ms, end_ms)
+    fig.update_xaxes(title_text=_time_title(end_ms), row=panels, col=1)
+    height = 420 if panels == 1 else 90 + 190*panels
+    fig = _style(fig, start_ms, end_ms, _revision('price', symbols, start_ms, end_ms), height)
+    return fig.update_layout(margin_t=36 if with_averages else 12)
 
 # %% ../../nbs/11_serve/02_charts.ipynb #76934aec
 def spread_labels(
@@ -132,8 +151,10 @@ def spread_labels(
     gap:float # the least distance of two labels, in the same unit
 ) -> list[float]: # where the labels stand, in the same order
     "Labels near the ends of their lines that do not cover each other."
-    order, at = sorted(range(len(ends)), key=lambda i: ends[i]), dict()
-    for before, i in zip([None, *order], order): at[i] = ends[i] if before is None else max(ends[i], at[before] + gap)
+    order, at, lowest = sorted(range(len(ends)), key=lambda i: ends[i]), {}, float('-inf')
+    for i in order:
+        at[i] = max(ends[i], lowest)
+        lowest = at[i] + gap
     return [at[i] for i in range(len(ends))]
 
 # %% ../../nbs/11_serve/02_charts.ipynb #e6c26743
@@ -142,50 +163,58 @@ def _label_ends(fig): # symbol and change beside the end of each line
     if not known: return
     at = spread_labels([t.y[-1] for t in fig.data], 0.07*(max(known) - min(known)))
     for t, y in zip(fig.data, at):
-        text = f'{t.name} {t.y[-1]:+,.2f} %'
-        fig.add_annotation(x=t.x[-1], y=y, text=text, showarrow=False, xanchor='left', xshift=6, font=dict(color=t.line.color, size=12))
+        text, font = f'{t.name} {t.y[-1]:+,.2f} %', dict(color=t.line.color, size=12)
+        fig.add_annotation(x=t.x[-1], y=y, text=text, font=font, showarrow=False, xanchor='left', xshift=6)
 
+def _change_line(df, symbol, colour): # df: bars that have a price; one at least
+    base = df.open[0]
+    moved = with_gaps(df.assign(close=[(c - base)*100/base for c in df.close])).close
+    text = ['' if m is None or pd.isna(m) else f'<b>{percent(m)}</b>' for m in moved]
+    return price_line(df, symbol, colour).update(y=moved.astype(float), customdata=text)
+
+# %% ../../nbs/11_serve/02_charts.ipynb #72ee2352
 def compare_figure(
-    bars:pd.DataFrame,
+    bars:pd.DataFrame, # see `read_bars`
     symbols:list,
-    start_ms:int,
+    start_ms:int, # the time axis, epoch ms, UTC
     end_ms:int,
-    colour:dict,
-    shade:bool=True
+    colour:dict, # symbol → colour, see `colours`
+    shade:bool=True # the hours outside regular trading
 ) -> go.Figure:
     "Change of each symbol in percent since the open of its first bar of the range."
     fig = make_subplots(rows=1, cols=1)
     for s in symbols:
         df = bars[(bars.symbol == s) & bars.close.notna()].reset_index(drop=True)
-        if not len(df): continue
-        base = df.open[0]
-        change = [(c - base)*100/base for c in df.close]
-        line = price_line(df, s, colour[s])
-        moved = with_gaps(df.assign(close=change)).close
-        text = [f'<b>{percent(m)}</b>' if m is not None and not pd.isna(m) else '' for m in moved]
-        line.update(y=moved.astype(float), customdata=text)
-        fig.add_trace(line, row=1, col=1)
+        if len(df): fig.add_trace(_change_line(df, s, colour[s]), row=1, col=1)
     _label_ends(fig)
     fig.add_hline(y=0, line=dict(color='rgba(128,128,128,0.6)', width=1))
-    if shade: _shade(fig, start_ms, end_ms)
+    if shade: _shade_closed(fig, start_ms, end_ms)
     fig.update_yaxes(title_text='change, %', ticksuffix=' %', automargin=True)
-    fig.update_xaxes(title_text=f'New York time ({new_york(end_ms, "").strip()})')
-    return _style(fig, start_ms, end_ms, f'compare {symbols} {(end_ms - start_ms)//3_600_000}', 460).update_layout(margin_r=110)
+    fig.update_xaxes(title_text=_time_title(end_ms))
+    fig = _style(fig, start_ms, end_ms, _revision('compare', symbols, start_ms, end_ms), 460)
+    return fig.update_layout(margin_r=110)
 
 # %% ../../nbs/11_serve/02_charts.ipynb #da8c920b
+def _spread_text(o):
+    facts = {'minimum': o.minimum, 'average': o.average, 'maximum': o.maximum, 'deviation': o.stddev}
+    return '<br>'.join([o.symbol, *(f'{name} {money(x)}' for name, x in facts.items())]) + '<extra></extra>'
+
+def _add_spread(fig, o, colour):
+    low, high, dev = (float(100*x/o.average) for x in (o.minimum - o.average, o.maximum - o.average, o.stddev or 0))
+    same = dict(y=[o.symbol]*2, showlegend=False, hovertemplate=_spread_text(o))
+    end = dict(size=11, symbol='line-ns', line=dict(width=2, color=colour))
+    fig.add_trace(go.Scatter(x=[low, high], mode='lines+markers', line=dict(color=colour, width=2), marker=end, **same))
+    fig.add_trace(go.Scatter(x=[-dev, dev], mode='lines', line=dict(color=colour, width=14), opacity=0.55, **same))
+
 def spread_figure(
     stats:list[Stats],
-    colour:dict
+    colour:dict # symbol → colour, see `colours`
 ) -> go.Figure:
     "From minimum to maximum (thin) and one standard deviation around the average (thick), in percent of the average."
     fig, shown = go.Figure(), [o for o in stats if o.average and o.minimum is not None]
-    for o in reversed(shown):
-        low, high, dev = (float(100*x/o.average) for x in (o.minimum - o.average, o.maximum - o.average, o.stddev or 0))
-        text = f'{o.symbol}<br>minimum {money(o.minimum)}<br>average {money(o.average)}<br>maximum {money(o.maximum)}<br>deviation {money(o.stddev)}<extra></extra>'
-        same = dict(y=[o.symbol]*2, showlegend=False, hovertemplate=text)
-        fig.add_trace(go.Scatter(x=[low, high], mode='lines+markers', line=dict(color=colour[o.symbol], width=2), marker=dict(size=11, symbol='line-ns', line=dict(width=2, color=colour[o.symbol])), **same))
-        fig.add_trace(go.Scatter(x=[-dev, dev], mode='lines', line=dict(color=colour[o.symbol], width=14), opacity=0.55, **same))
+    for o in reversed(shown): _add_spread(fig, o, colour[o.symbol])
     fig.add_vline(x=0, line=dict(color='rgba(128,128,128,0.6)', width=1))
     fig.update_xaxes(title_text='distance from the average, %', ticksuffix=' %', title_font_size=12)
     fig.update_yaxes(automargin=True)
-    return fig.update_layout(height=110 + 46*max(1, len(shown)), margin=dict(l=8, r=8, t=8, b=8), uirevision='spread', hovermode='closest')
+    height, margin = 110 + 46*max(1, len(shown)), dict(l=8, r=8, t=8, b=8)
+    return fig.update_layout(height=height, margin=margin, uirevision='spread', hovermode='closest')

@@ -5,7 +5,6 @@
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #6c4ecb1f
 from __future__ import annotations
 
-from base64 import b64encode
 from datetime import date, timedelta
 from html import escape
 from itertools import groupby
@@ -13,10 +12,11 @@ from itertools import groupby
 import streamlit as st
 
 from ..core.errors import StoreError
+from ..core.minutes import MINUTE_MS
 from ..core.sessions import holiday_name, new_york_date, new_york_ms, trading_day
+from .cards import picture
 from .page import Page, REFRESH_S, cannot_read, explain, look
 from .views import ago, new_york, number
-from ..core.minutes import MINUTE_MS
 from ..store.coverage import HOUR, STATES, Covered, read_coverage, read_coverage_span, tally
 
 # %% auto #0
@@ -26,8 +26,9 @@ __all__ = ['COLOURS', 'HEIGHTS', 'MEANINGS', 'COVERAGE_STYLE', 'MOST', 'runs', '
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #77eceaa8
 COLOURS = {'T': '#0a6ebd', 'Q': '#8cc5ee', 'D': '#d55e00', 'C': '#9aa1aa', 'N': '#596069'}
 HEIGHTS = {'T': 24, 'Q': 11, 'D': 24, 'C': 4, 'N': 7} # of 24
-MEANINGS = {'T': 'a tick is stored', 'Q': 'the feed was heard all through, and nobody traded', 'D': 'the feed was not heard all through',
-    'C': 'by the calendar of the exchange', 'N': 'the feed refused the symbol, or nobody had asked for it'}
+MEANINGS = {'T': 'a tick is stored', 'Q': 'the feed was heard all through, and nobody traded',
+    'D': 'the feed was not heard all through', 'C': 'by the calendar of the exchange',
+    'N': 'the feed refused the symbol, or nobody had asked for it'}
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #4264ad73
 def runs(
@@ -41,16 +42,32 @@ def runs(
         at += n
     return out
 
-_TEXTURES = ('<defs><pattern id="D" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0v6" stroke="#fff" stroke-width="2.6" stroke-opacity=".55"/></pattern>'
-    '<pattern id="N" width="8" height="8" patternUnits="userSpaceOnUse"><path d="M0 4h4" stroke="#fff" stroke-width="8" stroke-opacity=".5"/></pattern></defs>')
+def _pattern(letter, size, turned, path, width, opacity):
+    return (f'<pattern id="{letter}" width="{size}" height="{size}" patternUnits="userSpaceOnUse"{turned}>'
+        f'<path d="{path}" stroke="#fff" stroke-width="{width}" stroke-opacity="{opacity}"/></pattern>')
+
+_HATCHED = _pattern('D', 6, ' patternTransform="rotate(45)"', 'M0 0v6', '2.6', '.55')
+_DASHED = _pattern('N', 8, '', 'M0 4h4', '8', '.5')
+_TEXTURES = f'<defs>{_HATCHED}{_DASHED}</defs>'
+
+# %% ../../nbs/11_serve/07_coverage_panel.ipynb #e34a45f4
+def _path(states, letter): # all rectangles of one state
+    spans = [(x, n) for found, x, n in runs(states) if found == letter]
+    return ''.join(f'M{x} {24 - HEIGHTS[letter]}h{n}V24h-{n}z' for x, n in spans)
+
+def _drawn(states, letter):
+    path = _path(states, letter)
+    if not path: return ''
+    texture = f'<path d="{path}" fill="url(#{letter})"/>' if letter in 'DN' else ''
+    return f'<path d="{path}" fill="{COLOURS[letter]}"/>{texture}'
 
 def strip_svg(
     states:str
 ) -> str:
     "The minutes as a drawing, one unit wide each and 24 high."
-    paths = {k: ''.join(f'M{x} {24 - HEIGHTS[k]}h{n}V24h-{n}z' for letter, x, n in runs(states) if letter == k) for k in COLOURS}
-    drawn = ''.join(f'<path d="{d}" fill="{COLOURS[k]}"/>' + (f'<path d="{d}" fill="url(#{k})"/>' if k in 'DN' else '') for k, d in paths.items() if d)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {max(1, len(states))} 24" preserveAspectRatio="none">{_TEXTURES if "url" in drawn else ""}{drawn}</svg>'
+    drawn = ''.join(_drawn(states, letter) for letter in COLOURS)
+    box = f'viewBox="0 0 {max(1, len(states))} 24" preserveAspectRatio="none"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{_TEXTURES if "url" in drawn else ""}{drawn}</svg>'
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #95ec1e79
 def shares(
@@ -65,8 +82,9 @@ def heard_share(
 ) -> float|None: # per cent; None: the market was closed, or the symbol not carried
     "How much of the open time in which the symbol was carried was heard."
     t = tally(states)
-    heard, all_ = t['traded'] + t['quiet'], t['traded'] + t['quiet'] + t['feed down']
-    return 100*heard/all_ if all_ else None
+    heard = t['traded'] + t['quiet']
+    carried = heard + t['feed down']
+    return 100*heard/carried if carried else None
 
 def down_spans(
     rows:list[Covered],
@@ -74,19 +92,29 @@ def down_spans(
 ) -> list[tuple[int, int]]: # first, past the last; epoch ms, UTC
     "When the feed was down for at least one symbol."
     length = max((len(o.states) for o in rows), default=0)
-    down = ''.join('D' if 'D' in column else ' ' for column in zip(*(o.states.ljust(length) for o in rows)))
-    return [(start_ms + at*MINUTE_MS, start_ms + (at + n)*MINUTE_MS) for letter, at, n in runs(down) if letter == 'D']
+    minutes = zip(*(o.states.ljust(length) for o in rows))
+    down = ''.join('D' if 'D' in letters else ' ' for letters in minutes)
+    spans = [(at, at + n) for letter, at, n in runs(down) if letter == 'D']
+    return [(start_ms + first*MINUTE_MS, start_ms + end*MINUTE_MS) for first, end in spans]
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #5d52d09e
+def _seen(rows): # first minute, and past the last, of which there is more to say than that the market was closed
+    told = [o.states for o in rows if o.states.strip('C ')]
+    firsts = [len(states) - len(states.lstrip('C ')) for states in told]
+    ends = [len(states.rstrip('C ')) for states in told]
+    return (min(firsts), max(ends)) if told else None
+
 def day_window(
     rows:list[Covered], # of the whole day
     day:date # in New York
 ) -> tuple[int, int]: # epoch ms, UTC; whole hours
     "What part of the day is worth drawing."
-    lo, hi = new_york_ms(day), new_york_ms(day + timedelta(days=1))
-    seen = [i for o in rows for i in (len(o.states) - len(o.states.lstrip('C ')), len(o.states.rstrip('C '))) if o.states.strip('C ')]
-    first, last = (lo + min(seen)*MINUTE_MS, lo + max(seen)*MINUTE_MS) if seen else (hi, lo)
-    return max(lo, min(new_york_ms(day, 4), first//HOUR*HOUR)), min(hi, max(new_york_ms(day, 20), -(-last//HOUR)*HOUR))
+    midnight, next_midnight = new_york_ms(day), new_york_ms(day + timedelta(days=1))
+    start, end = new_york_ms(day, 4), new_york_ms(day, 20)
+    if seen := _seen(rows):
+        first, last = (midnight + minute*MINUTE_MS for minute in seen)
+        start, end = min(start, first//HOUR*HOUR), max(end, -(-last//HOUR)*HOUR)
+    return max(midnight, start), min(next_midnight, end)
 
 def day_name(
     day:date,
@@ -94,30 +122,45 @@ def day_name(
 ) -> str: # 'Friday, November 28, 2025: early close at 13:00'
     "The day, and what was special about it."
     name, hours = f'{day:%A, %B} {day.day}, {day.year}', trading_day(day)
-    if always or hours and not hours.early_close: return name
-    return f'{name}: early close at {new_york(hours.close_ms, "%H:%M")}' if hours else f'{name}: the market is closed{" (" + h + ")" if (h := holiday_name(day)) else ""}'
+    if always: return name
+    if hours: return f'{name}: early close at {new_york(hours.close_ms, "%H:%M")}' if hours.early_close else name
+    holiday = holiday_name(day)
+    return f'{name}: the market is closed' + (f' ({holiday})' if holiday else '')
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #3db05e46
 COVERAGE_STYLE = '''<style>
-.sp-cover {display: grid; grid-template-columns: minmax(4.5rem, max-content) minmax(0, 1fr); gap: .15rem .9rem; align-items: center}
-.sp-cover b {font-weight: 650} .sp-cover .numbers {grid-column: 2; font-size: .78rem; color: var(--soft); margin-bottom: .55rem}
-.sp-cover img {display: block; width: 100%; height: 26px; border-radius: 3px; background: var(--fill); box-shadow: inset 0 0 0 1px var(--line)}
-.sp-hours {grid-column: 2; position: relative; height: 1.1rem; font-size: .74rem; color: var(--soft)} .sp-hours span {position: absolute; transform: translateX(-50%)}
+.sp-cover {
+  display: grid; grid-template-columns: minmax(4.5rem, max-content) minmax(0, 1fr); gap: .15rem .9rem;
+  align-items: center}
+.sp-cover b {font-weight: 650}
+.sp-cover .numbers {grid-column: 2; font-size: .78rem; color: var(--soft); margin-bottom: .55rem}
+.sp-cover img {
+  display: block; width: 100%; height: 26px; border-radius: 3px; background: var(--fill);
+  box-shadow: inset 0 0 0 1px var(--line)}
+.sp-hours {grid-column: 2; position: relative; height: 1.1rem; font-size: .74rem; color: var(--soft)}
+.sp-hours span {position: absolute; transform: translateX(-50%)}
 .sp-hours span:first-child {transform: none} .sp-hours span:last-child {transform: translateX(-100%)}
-.sp-legend {display: flex; flex-wrap: wrap; gap: .3rem 1.3rem; font-size: .8rem; margin: .2rem 0 1rem} .sp-legend span {display: flex; gap: .45rem; align-items: center}
-.sp-legend img {width: 26px; height: 16px; border-radius: 3px; background: var(--fill); box-shadow: inset 0 0 0 1px var(--line)} .sp-legend i {font-style: normal; color: var(--soft)}
+.sp-legend {display: flex; flex-wrap: wrap; gap: .3rem 1.3rem; font-size: .8rem; margin: .2rem 0 1rem}
+.sp-legend span {display: flex; gap: .45rem; align-items: center}
+.sp-legend img {
+  width: 26px; height: 16px; border-radius: 3px; background: var(--fill); box-shadow: inset 0 0 0 1px var(--line)}
+.sp-legend i {font-style: normal; color: var(--soft)}
 </style>'''
 
-def _img(svg, alt): return f'<img alt="{escape(alt, True)}" src="data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}">'
+# %% ../../nbs/11_serve/07_coverage_panel.ipynb #595f28c9
+def _entry(letter, name):
+    return f'<span>{picture(strip_svg(letter*26), name)}<b>{name}</b><i>{MEANINGS[letter]}</i></span>'
 
 def legend_html() -> str:
     "Colour, name and meaning of each state."
-    return '<div class="sp sp-legend">' + ''.join(f'<span>{_img(strip_svg(k*26), name)}<b>{name}</b><i>{MEANINGS[k]}</i></span>' for k, name in STATES.items()) + '</div>'
+    return f'<div class="sp sp-legend">{"".join(_entry(*o) for o in STATES.items())}</div>'
 
-def _hours(start, end): # labels under the strips
+def _hours(start, end): # labels of the strips
     step = 2 if end - start > 9*HOUR else 1
-    at = range(start, end + 1, step*HOUR)
-    return '<div class="sp-hours">' + ''.join(f'<span style="left:{100*(t - start)/(end - start):.2f}%">{new_york(t, "%H:%M").split()[0]}</span>' for t in at) + '</div>'
+    def label(t):
+        place = 100*(t - start)/(end - start)
+        return f'<span style="left:{place:.2f}%">{new_york(t, "%H:%M").split()[0]}</span>'
+    return f'<div class="sp-hours">{"".join(map(label, range(start, end + 1, step*HOUR)))}</div>'
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #3b42915a
 def strips_html(
@@ -125,25 +168,41 @@ def strips_html(
     day:date # in New York
 ) -> str:
     "The strips of a day, the hours above them, each with its numbers below."
-    (start, end), lo = day_window(rows, day), new_york_ms(day)
+    (start, end), midnight = day_window(rows, day), new_york_ms(day)
+    drawn = slice((start - midnight)//MINUTE_MS, (end - midnight)//MINUTE_MS)
     def strip(o):
         share, numbers = heard_share(o.states), shares(o.states)
-        return (f'<b>{escape(o.symbol)}</b>{_img(strip_svg(o.states[(start - lo)//MINUTE_MS:(end - lo)//MINUTE_MS]), f"{o.symbol}: {numbers}")}'
-            f'<div class="numbers">{numbers}{f" · heard {share:.1f} % of the time it was carried" if share is not None else ""}</div>')
+        image = picture(strip_svg(o.states[drawn]), f'{o.symbol}: {numbers}')
+        heard = '' if share is None else f' · heard {share:.1f} % of the time it was carried'
+        return f'<b>{escape(o.symbol)}</b>{image}<div class="numbers">{numbers}{heard}</div>'
     return f'<div class="sp sp-cover">{_hours(start, end)}{"".join(map(strip, rows))}</div>'
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #c3108922
 MOST = 40 # strips at once
 
-def _choose(page, now, first, last): # day, symbols or None
+def _choose_day(now, first, last): # of the covered time, epoch ms
     today = new_york_date(now.clock_ms)
+    which = st.segmented_control('Day', ['today', 'another day'], default='today', key='coverage_when', required=True,
+        persist_state='session')
+    if which == 'today': return today
+    lo, hi = new_york_date(first), max(new_york_date(last - 1), new_york_date(first))
+    at_first = min(max(today, lo), hi)
+    return st.date_input('New York date', at_first, lo, max(hi, today), key='coverage_day', width=160)
+
+def _choose_symbols(names):
+    hint = 'all symbols' if len(names) <= MOST else f'the first {MOST} of {number(len(names))}'
+    picked = st.multiselect('Symbols', names, key='coverage_symbols', placeholder=hint, width=420)
+    return [s for s in names if s in picked] or names[:MOST]
+
+def _choose(page, now, first, last): # day, symbols
     with st.container(horizontal=True, vertical_alignment='bottom', gap='medium'):
-        which = st.segmented_control('Day', ['today', 'another day'], default='today', key='coverage_when', required=True, persist_state='session')
-        lo, hi = new_york_date(first), max(new_york_date(last - 1), new_york_date(first))
-        day = today if which == 'today' else st.date_input('New York date', min(max(today, lo), hi), lo, max(hi, today), key='coverage_day', width=160)
-        names = [o.symbol for o in read_coverage(page.reader, new_york_ms(day), new_york_ms(day) + HOUR)]
-        picked = st.multiselect('Symbols', names, key='coverage_symbols', placeholder='all symbols' if len(names) <= MOST else f'the first {MOST} of {number(len(names))}', width=420)
-    return day, [s for s in names if s in picked] or names[:MOST]
+        day = _choose_day(now, first, last)
+        first_hour = read_coverage(page.reader, new_york_ms(day), new_york_ms(day) + HOUR)
+        return day, _choose_symbols([o.symbol for o in first_hour])
+
+# %% ../../nbs/11_serve/07_coverage_panel.ipynb #2e00b483
+_NOTHING_DECIDED = ('No minute has been decided yet: the producer tells of each minute when it is over, '
+    'and the job decides it half a minute later.')
 
 @st.fragment(run_every=REFRESH_S)
 def coverage(page:Page):
@@ -151,23 +210,34 @@ def coverage(page:Page):
     now = look(page)
     if now.error: return explain(page, now)
     try:
-        if (span := read_coverage_span(page.reader)) is None:
-            return st.info('No minute has been decided yet: the producer tells of each minute when it is over, and the job decides it half a minute later.', icon=':material/hourglass_top:')
+        span = read_coverage_span(page.reader)
+        if span is None: return st.info(_NOTHING_DECIDED, icon=':material/hourglass_top:')
         day, symbols = _choose(page, now, *span)
         rows = read_coverage(page.reader, new_york_ms(day), new_york_ms(day + timedelta(days=1)), symbols)
     except StoreError as e: return cannot_read(e)
     show_day(page, now, day, rows, span[1])
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #36566ac4
+def _clock(ms): return new_york(ms, '%H:%M').split()[0]
+
+def _outages(spans): # the first of them, in words
+    if not spans: return 'never, as far as it is decided'
+    told = [f'{_clock(a)} to {_clock(b)} ({number((b - a)//MINUTE_MS)} min)' for a, b in spans[:12]]
+    return ', '.join(told) + (f' and {len(spans) - 12} more' if len(spans) > 12 else '')
+
+def _origin(page, now, rows, decided_ms): # where it all comes from, and how old it is
+    changed = ago((now.now_ms - max(o.updated_at for o in rows))/1000)
+    decided = ago((now.clock_ms - decided_ms)/1000)
+    return (f'Decided up to {new_york(decided_ms, "%b %d, %H:%M")}, {decided} ago; '
+        f'the newest change of these rows was written {changed} ago · '
+        f'source: PostgreSQL coverage, {page.reader.last_ms:.1f} ms, '
+        "from the producer's feed minutes, the bars and the exchange's calendar · New York time")
+
 def show_day(page, now, day, rows, decided_ms):
     "Legend, strips, outages, and where it all comes from."
     s = page.settings
     st.markdown(f'##### {day_name(day, s.feed == "simulated" and s.twin_sessions == "always")}')
     st.html(COVERAGE_STYLE + legend_html() + (strips_html(rows, day) if rows else ''))
     if not rows: return st.info('Nothing is known of this day.', icon=':material/event_busy:')
-    spans = down_spans(rows, new_york_ms(day))
-    clock = lambda t: new_york(t, '%H:%M').split()[0]
-    told = ', '.join(f'{clock(a)} to {clock(b)} ({number((b - a)//MINUTE_MS)} min)' for a, b in spans[:12]) + (f' and {len(spans) - 12} more' if len(spans) > 12 else '')
-    st.markdown(f'**Feed down:** {told}' if spans else '**Feed down:** never, as far as it is decided')
-    st.caption(f'Decided up to {new_york(decided_ms, "%b %d, %H:%M")}, {ago((now.clock_ms - decided_ms)/1000)} ago; the newest change of these rows was written {ago((now.now_ms - max(o.updated_at for o in rows))/1000)} ago · '
-        f'source: PostgreSQL coverage, {page.reader.last_ms:.1f} ms, from the producer\'s feed minutes, the bars and the exchange\'s calendar · New York time')
+    st.markdown(f'**Feed down:** {_outages(down_spans(rows, new_york_ms(day)))}')
+    st.caption(_origin(page, now, rows, decided_ms))

@@ -18,7 +18,7 @@ from ..core.private_parts import SERVE_PAGE
 from .cards import CARD_STYLE, STYLE, cards_html, header_html, strip_html
 from .charts import colours, compare_figure, price_figure, shade_spans, spread_figure
 from .coverage_panel import coverage, down_spans
-from .foreign_bytes import letter_frame, tally_frame
+from .foreign_bytes import dead_letter_frame, tally_frame
 from .page import Look, Page, REFRESH_S, cannot_read, explain, look, measures, open_page
 from .steady import load_plotly, steady_chart
 from .views import ago, card, iso_utc, market_day, new_york, number, stats_table, tick_table, to_csv
@@ -216,7 +216,7 @@ def counts(page:Page):
         now, tallies = datetime.now(timezone.utc), read_dead_letter_tally(page.reader)
         if tallies:
             st.dataframe(tally_frame(tallies, now), hide_index=True, key='dead_reasons')
-            st.dataframe(letter_frame(read_dead_letters(page.reader), now), hide_index=True, key='dead_letters')
+            st.dataframe(dead_letter_frame(read_dead_letters(page.reader), now), hide_index=True, key='dead_letters')
             st.caption('The newest · source: PostgreSQL dead_letters · all of one, and sending it again: `stock-pipeline dead-letters show|resend`')
 
 # %% ../../nbs/11_serve/09_dashboard.ipynb #cd3b96c4

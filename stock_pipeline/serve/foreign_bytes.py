@@ -12,10 +12,10 @@ import pandas as pd
 
 from .views import ago, number, safe_cell
 from ..store.dead_letters import Letter, Tally
-from ..store.reader import Reader
+
 
 # %% auto #0
-__all__ = ['printable', 'hex_lines', 'letter_facts', 'tally_facts', 'tally_frame', 'letter_frame']
+__all__ = ['printable', 'hex_lines', 'dead_letter_facts', 'tally_facts', 'tally_frame', 'dead_letter_frame']
 
 # %% ../../nbs/11_serve/08_foreign_bytes.ipynb #a203c9a0
 def printable(
@@ -27,7 +27,10 @@ def printable(
     cut = x[:most + 1]
     text = cut.decode('utf-8', 'backslashreplace') if isinstance(cut, bytes) else cut
     safe = ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
-    return safe if len(safe) <= most and len(x) <= most else safe[:most] + '…'
+    is_whole = len(safe) <= most and len(x) <= most
+    return safe if is_whole else safe[:most] + '…'
+
+def _ascii(row): return ''.join(chr(b) if 32 <= b < 127 else '.' for b in row)
 
 def hex_lines(
     x:bytes,
@@ -35,19 +38,21 @@ def hex_lines(
 ) -> list[str]: # offset, sixteen bytes, the same as text
     "The bytes as they are."
     rows = [x[i:i + 16] for i in range(0, min(len(x), most), 16)]
-    return [f"{16*i:08x}  {r.hex(' '):<47}  {''.join(chr(b) if 32 <= b < 127 else '.' for b in r)}" for i, r in enumerate(rows)]
+    return [f"{16*i:08x}  {row.hex(' '):<47}  {_ascii(row)}" for i, row in enumerate(rows)]
 
 # %% ../../nbs/11_serve/08_foreign_bytes.ipynb #2d20be36
 def _iso(facts): return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in facts.items()}
 
-def letter_facts(
+def _base64(value): return None if value is None else base64.b64encode(value).decode()
+
+def dead_letter_facts(
     o:Letter,
     whole:bool=True, # with the bytes, as base64
 ) -> dict: # for JSON
     "All that is known, times as ISO text."
     facts = _iso({k: v for k, v in o._asdict().items() if k not in ('key', 'value')})
     if not whole: return dict(facts, text=printable(o.value, 200))
-    return dict(facts, cut=o.is_cut, **{f'{k}_base64': None if v is None else base64.b64encode(v).decode() for k, v in (('key', o.key), ('value', o.value))})
+    return dict(facts, cut=o.is_cut, key_base64=_base64(o.key), value_base64=_base64(o.value))
 
 def tally_facts(t:Tally) -> dict:
     "A count for JSON."
@@ -55,18 +60,26 @@ def tally_facts(t:Tally) -> dict:
 
 # %% ../../nbs/11_serve/08_foreign_bytes.ipynb #68ac8017
 def tally_frame(
-    tallies:list[Tally],
+    tallies:list[Tally], # see `read_dead_letter_tally`
     now:datetime,
 ) -> pd.DataFrame: # one row a reason and stage, for people
     "The counts as shown."
-    return pd.DataFrame([{'Reason': printable(t.reason, 80), 'Stage': printable(t.stage, 20), 'Count': t.count, 'Replayed': t.replayed, 'Not copied yet': t.waiting,
-        'Newest': f'{ago((now - t.newest).total_seconds())} ago'} for t in tallies])
+    def row(t):
+        return {'Reason': printable(t.reason, 80), 'Stage': printable(t.stage, 20), 'Count': t.count,
+            'Sent again': t.replayed, 'Not copied yet': t.waiting,
+            'Newest': f'{ago((now - t.newest).total_seconds())} ago'}
+    return pd.DataFrame([row(t) for t in tallies])
 
-def letter_frame(
-    df:pd.DataFrame, # from `Reader.dead_letters`
+def _safe(x): return safe_cell(printable(x, 200))
+
+def dead_letter_frame(
+    df:pd.DataFrame, # see `read_dead_letters`
     now:datetime,
-) -> pd.DataFrame: # one row a letter, for people
+) -> pd.DataFrame: # one row a dead letter, for people
     "The newest as shown."
-    safe = lambda x, most=200: safe_cell(printable(x, most))
-    return pd.DataFrame([{'Age': ago((now - o.created_at).total_seconds()), 'Reason': safe(o.reason), 'Stage': safe(o.stage), 'What was seen': safe(o.detail),
-        'Where': safe(f'{o.topic}-{o.partition}@{o.offset}'), 'Bytes': 'null' if pd.isna(o.value_length) else number(int(o.value_length)), 'Text': safe(o.value)} for o in df.itertuples(index=False)])
+    def row(o):
+        length = 'null' if pd.isna(o.value_length) else number(int(o.value_length))
+        return {'Age': ago((now - o.created_at).total_seconds()), 'Reason': _safe(o.reason), 'Stage': _safe(o.stage),
+            'What was seen': _safe(o.detail), 'Where': _safe(f'{o.topic}-{o.partition}@{o.offset}'), 'Bytes': length,
+            'Text': _safe(o.value)}
+    return pd.DataFrame([row(o) for o in df.itertuples(index=False)])

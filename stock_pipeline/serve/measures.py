@@ -5,19 +5,21 @@
 # %% ../../nbs/11_serve/03_measures.ipynb #277a1076
 from __future__ import annotations
 
-import json, logging, threading, time
-from pathlib import Path
+import logging, threading, time
 from statistics import median
 from typing import NamedTuple
 
+from fastcore.basics import patch
+
 from ..core.errors import BrokerError, StoreError
+from ..core.heartbeat import Beat, State
 from .views import ago, number
 from ..store.lag import Ends, lag_of
 from ..store.progress import Batch, Offset, Totals
 
 # %% auto #0
-__all__ = ['logger', 'AWAY', 'Measure', 'Heartbeat', 'read_heartbeat', 'feed_measure', 'broker_measure', 'batch_measure',
-           'database_measure', 'cache_measure', 'ping_ms', 'Reading', 'Background']
+__all__ = ['logger', 'AWAY', 'Measure', 'feed_measure', 'broker_measure', 'batch_measure', 'database_measure', 'cache_measure',
+           'ping_ms', 'Reading', 'Background']
 
 # %% ../../nbs/11_serve/03_measures.ipynb #64ef666c
 logger = logging.getLogger(__name__)
@@ -31,41 +33,35 @@ class Measure(NamedTuple):
     source: str # where the figure comes from
     age_s: float # how long ago it was measured
 
-# %% ../../nbs/11_serve/03_measures.ipynb #8f221a9e
-class Heartbeat(NamedTuple):
-    "What the producer said last."
-    facts: dict # the JSON object
-    age_s: float # since the file was written
-
-def read_heartbeat(
-    path:Path, # .../run/producer.json
-    now:float|None=None # epoch seconds
-) -> Heartbeat|None: # None: no file, or not readable
-    "The producer's heartbeat."
-    try: facts, written = json.loads(path.read_text(encoding='utf-8')), path.stat().st_mtime
-    except (OSError, ValueError): return None
-    return Heartbeat(facts, max(0, (time.time() if now is None else now) - written)) if isinstance(facts, dict) else None
-
 # %% ../../nbs/11_serve/03_measures.ipynb #e87649e0
-AWAY = 'feed away', 'broker away', 'failed' # what the producer says of itself when nothing gets through
+AWAY = State.FEED_AWAY, State.BROKER_AWAY, State.FAILED # what the producer says of itself when nothing gets through
+
+def _told(beat): # what the producer says, in words
+    if beat is None: return 'no heartbeat file here'
+    words = [str(beat.facts[k]) for k in ('transport', 'state') if beat.facts.get(k)]
+    if beat.facts.get('ticks_sent') is not None: words.append(f"{number(beat.facts['ticks_sent'])} sent")
+    return ' · '.join([*words, f'heartbeat {ago(beat.age_s)} ago'])
+
+def _feed_state(beat, tick_age_s, limit_s, closed):
+    if beat and (beat.is_stale or beat.state in AWAY): return 'down'
+    if beat and beat.facts.get('replay_done'): return 'idle'
+    if tick_age_s is None: return 'unknown'
+    if tick_age_s <= limit_s: return 'good'
+    return 'idle' if closed else 'slow'
 
 def feed_measure(
-    beat:Heartbeat|None,
+    beat:Beat|None, # the producer's
     tick_age_s:float|None, # since the newest tick was received, wall clock; None: no tick yet
     limit_s:float, # a feed quiet for longer is slow
     closed:bool=False, # the market is closed, so quiet is right
-    silent_s:float=15 # a heartbeat older than this means that the producer is gone
 ) -> Measure:
     "Is data coming in?"
-    facts, tick = beat.facts if beat else {}, 'no tick yet' if tick_age_s is None else f'newest tick {ago(tick_age_s)} ago'
-    known = [str(facts[k]) for k in ('transport', 'state') if facts.get(k)] + ([f"{number(facts['ticks_sent'])} sent"] if facts.get('ticks_sent') is not None else [])
-    detail = ' · '.join([*known, f'heartbeat {ago(beat.age_s)} ago' if beat else 'no heartbeat file here'])
-    if beat and beat.age_s > silent_s or facts.get('state') in AWAY: state = 'down'
-    elif facts.get('replay_done'): state, detail = 'idle', f'replay finished · {detail}'
-    elif tick_age_s is None: state = 'unknown'
-    elif tick_age_s > limit_s: state = 'idle' if closed else 'slow'
-    else: state = 'good'
-    if facts.get('errors') and state in ('down', 'slow'): detail += f" · last error: {str(facts['errors'])[:120]}" # while all is well it is history
+    state, detail = _feed_state(beat, tick_age_s, limit_s, closed), _told(beat)
+    facts = beat.facts if beat else {}
+    if state == 'idle' and facts.get('replay_done'): detail = f'replay finished · {detail}'
+    if facts.get('errors') and state in ('down', 'slow'): # while all is well it is history
+        detail += f" · last error: {str(facts['errors'])[:120]}"
+    tick = 'no tick yet' if tick_age_s is None else f'newest tick {ago(tick_age_s)} ago'
     return Measure('Feed', state, tick, detail, 'producer heartbeat, table latest', beat.age_s if beat else 0)
 
 # %% ../../nbs/11_serve/03_measures.ipynb #552ff8a6
@@ -82,11 +78,22 @@ def broker_measure(
     if ends is None: return Measure('Broker', 'unknown', 'measuring', 'asked for the first time', source, age)
     total = sum(end - first for first, end in ends.spans.values())
     detail = f'{number(total)} records in {len(ends.spans)} partitions'
-    if offsets is None: return Measure('Broker', 'unknown', 'lag unknown', f'{detail} · no ledger while the database is away', source, age)
+    if offsets is None:
+        why = f'{detail} · no ledger while the database is away'
+        return Measure('Broker', 'unknown', 'lag unknown', why, source, age)
     lag = lag_of(ends, offsets)
     return Measure('Broker', 'good' if lag <= limit else 'slow', f'lag {number(lag)}', detail, source, age)
 
 # %% ../../nbs/11_serve/03_measures.ipynb #7330311d
+def _latency(batches):
+    p50 = [b.p50_ms for b in batches if b.p50_ms is not None]
+    p99 = [b.p99_ms for b in batches if b.p99_ms is not None]
+    return f'latency p50 {median(p50):,.0f} ms, p99 {max(p99):,.0f} ms' if p50 and p99 else 'latency unknown'
+
+def _silent_state(lag): # of a job that has not committed for long
+    if lag is None: return 'unknown'
+    return 'down' if lag else 'idle'
+
 def batch_measure(
     batches:list[Batch], # newest first
     now_ms:int, # wall clock
@@ -94,14 +101,16 @@ def batch_measure(
     patience_s:float=30 # a job that is silent for longer while records wait is down
 ) -> Measure:
     "How are the micro-batches doing?"
-    source = f'table batches, last {len(batches)}' if batches else 'table batches'
-    if not batches: return Measure('Job', 'unknown', 'no batch yet', 'the first micro-batch has not been committed', source, 0)
-    last, age = batches[0], max(0, now_ms - batches[0].finished_at)/1000
-    p50, p99 = ([x for x in col if x is not None] for col in zip(*((b.p50_ms, b.p99_ms) for b in batches)))
-    latency = f'latency p50 {median(p50):,.0f} ms, p99 {max(p99):,.0f} ms' if p50 and p99 else 'latency unknown'
-    state = 'good' if age <= patience_s else 'unknown' if lag is None else 'down' if lag else 'idle'
-    return Measure('Job', state, f'batch {ago(age)} ago', f'{number(last.rows)} records in {last.duration_ms:,.0f} ms · {latency}', source, 0)
+    if not batches:
+        why = 'the first micro-batch has not been committed'
+        return Measure('Job', 'unknown', 'no batch yet', why, 'table batches', 0)
+    last = batches[0]
+    age = max(0, now_ms - last.finished_at)/1000
+    state = 'good' if age <= patience_s else _silent_state(lag)
+    detail = f'{number(last.rows)} records in {last.duration_ms:,.0f} ms · {_latency(batches)}'
+    return Measure('Job', state, f'batch {ago(age)} ago', detail, f'table batches, last {len(batches)}', 0)
 
+# %% ../../nbs/11_serve/03_measures.ipynb #dc8abd21
 def database_measure(
     query_ms:float|None, # duration of the last query of this page
     totals:Totals|None,
@@ -109,11 +118,12 @@ def database_measure(
 ) -> Measure:
     "Does the database answer, and what does it hold?"
     source = 'this query, stream_ledger'
-    if error or totals is None:
-        missing = bool(error) and error.data.get('kind') == 'missing'
-        return Measure('Database', 'unknown' if missing else 'down', 'no tables yet' if missing else 'unreachable', str(error or ''), source, 0)
-    slips = f' · {number(totals.duplicate)} duplicates dropped · {number(totals.dead_letter)} dead letters'
-    return Measure('Database', 'good' if query_ms < 250 else 'slow', f'{query_ms:.1f} ms', f'{number(totals.stored)} ticks stored{slips}', source, 0)
+    if error and error.data.get('kind') == 'missing':
+        return Measure('Database', 'unknown', 'no tables yet', str(error), source, 0)
+    if error or totals is None: return Measure('Database', 'down', 'unreachable', str(error or ''), source, 0)
+    slips = f'{number(totals.duplicate)} duplicates dropped · {number(totals.dead_letter)} dead letters'
+    detail = f'{number(totals.stored)} ticks stored · {slips}'
+    return Measure('Database', 'good' if query_ms < 250 else 'slow', f'{query_ms:.1f} ms', detail, source, 0)
 
 # %% ../../nbs/11_serve/03_measures.ipynb #e7fea50c
 def cache_measure(
@@ -122,8 +132,10 @@ def cache_measure(
     wanted:int, # symbols that the page shows
 ) -> Measure:
     "Does the cache answer, and what does it hold?"
-    if ping_ms is None: return Measure('Cache', 'down', 'unreachable', 'latest values come from PostgreSQL meanwhile', 'Redis ping', 0)
-    return Measure('Cache', 'good' if held else 'idle', f'{ping_ms:.1f} ms', f'{held} of {wanted} symbols held', 'Redis ping, keys of this feed', 0)
+    if ping_ms is None:
+        return Measure('Cache', 'down', 'unreachable', 'latest values come from PostgreSQL meanwhile', 'Redis ping', 0)
+    detail, source = f'{held} of {wanted} symbols held', 'Redis ping, keys of this feed'
+    return Measure('Cache', 'good' if held else 'idle', f'{ping_ms:.1f} ms', detail, source, 0)
 
 def ping_ms(
     cache # a `LatestCache`
@@ -150,18 +162,16 @@ class Background:
         clock=time.monotonic
     ):
         self.measure, self.every, self.clock = measure, every, clock
-        self._lock, self._thread, self._last, self._at, self._begun = threading.Lock(), None, Reading(), None, None
+        self._lock, self._thread = threading.Lock(), None
+        self._last, self._at, self._begun = Reading(), None, None
 
     def _run(self):
         try: last = Reading(self.measure())
         except (BrokerError, StoreError) as e: last = Reading(error=str(e))
-        except Exception as e:
+        except Exception as e: # one that nobody foresaw: it is said, and the page goes on
             logger.exception('a measurement failed')
             last = Reading(error=f'{type(e).__name__} while measuring')
         with self._lock: self._last, self._at = last, self.clock()
-
-# %% ../../nbs/11_serve/03_measures.ipynb #ece0b2cc
-from fastcore.basics import patch
 
 # %% ../../nbs/11_serve/03_measures.ipynb #0c6ed07c
 @patch
@@ -177,4 +187,6 @@ def get(self:Background,
             self._thread.start()
         thread = self._thread
     if wait: thread.join(wait)
-    with self._lock: return self._last if self._at is None else self._last._replace(age_s=self.clock() - self._at)
+    with self._lock:
+        if self._at is None: return self._last
+        return self._last._replace(age_s=self.clock() - self._at)

@@ -17,15 +17,22 @@ DRAW = '''
 export default function ({ data, parentElement }) {
   const el = parentElement.querySelector('.sp-plot'), css = getComputedStyle(parentElement)
   const theme = (name, other) => css.getPropertyValue(name).trim() || other
-  const text = theme('--st-text-color', '#808a96'), line = 'rgba(128,128,128,0.22)'
+  const text = theme('--st-text-color', '#808a96'), line = 'rgba(128,128,128,0.22)', none = 'rgba(0,0,0,0)'
   const { data: traces, layout } = JSON.parse(data.figure)
-  Object.assign(layout, { autosize: true, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { family: theme('--st-font', 'sans-serif'), size: 12.5, color: text } })
-  layout.hoverlabel = { ...layout.hoverlabel, bgcolor: theme('--st-secondary-background-color', '#fff'), bordercolor: line, font: { color: text } }
-  for (const name of Object.keys(layout).filter(k => /^[xy]axis/.test(k))) layout[name] = { gridcolor: line, zeroline: false, linecolor: line, automargin: true, ...layout[name] }
-  layout.modebar = { bgcolor: 'rgba(0,0,0,0)', color: '#808a96', activecolor: text }
+  const font = { family: theme('--st-font', 'sans-serif'), size: 12.5, color: text }
+  Object.assign(layout, { autosize: true, paper_bgcolor: none, plot_bgcolor: none, font })
+  const box = theme('--st-secondary-background-color', '#fff')
+  layout.hoverlabel = { ...layout.hoverlabel, bgcolor: box, bordercolor: line, font: { color: text } }
+  const axis = { gridcolor: line, zeroline: false, linecolor: line, automargin: true }
+  for (const name of Object.keys(layout).filter(k => /^[xy]axis/.test(k))) layout[name] = { ...axis, ...layout[name] }
+  layout.modebar = { bgcolor: none, color: '#808a96', activecolor: text }
   el.style.height = layout.height + 'px'
-  const config = { displaylogo: false, responsive: true, showSendToCloud: false, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d', 'sendChartToCloud'] }
-  const draw = (tries) => window.Plotly ? window.Plotly.react(el, traces, layout, config) : tries && setTimeout(draw, 50, tries - 1)
+  const modeBarButtonsToRemove = ['select2d', 'lasso2d', 'autoScale2d', 'sendChartToCloud']
+  const config = { displaylogo: false, responsive: true, showSendToCloud: false, modeBarButtonsToRemove }
+  const draw = (tries) => {
+    if (window.Plotly) window.Plotly.react(el, traces, layout, config)
+    else if (tries) setTimeout(draw, 50, tries - 1)
+  }
   draw(400)
   return () => { if (window.Plotly && !el.isConnected) window.Plotly.purge(el) }
 }
@@ -46,5 +53,6 @@ def steady_chart(
     key:str # stays the same while the data change
 ):
     "Show a figure, or update the one that is shown under this key."
-    draw = st.components.v2.component('stock_pipeline_chart', html='<div class="sp-plot"></div>', js=DRAW, isolate_styles=False)
+    html = '<div class="sp-plot"></div>'
+    draw = st.components.v2.component('stock_pipeline_chart', html=html, js=DRAW, isolate_styles=False)
     draw(data={'figure': fig.update_layout(template='none').to_json()}, key=key, height='content')
