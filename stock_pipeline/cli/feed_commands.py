@@ -28,8 +28,8 @@ def record(
     start_logging('WARNING')
     settings = asked(stock_symbols=symbols)
     tell = lambda n: typer.echo(f'\r{n:,} messages', nl=False, err=True)
-    count = asyncio.run(record_feed(settings, file, seconds, tell))
-    typer.echo(f'\r{count:,} messages in {file}', err=True)
+    done = asyncio.run(record_feed(settings, file, seconds, tell))
+    typer.echo(f'\r{done.deliveries:,} messages in {file}', err=True)
 
 def twin(
     symbols:Symbols=None,

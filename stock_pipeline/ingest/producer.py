@@ -32,13 +32,15 @@ async def _watch(twin):
     raise twin.failure
 
 async def _embedded(settings, stack): # the twin, symbols
-    try: from stock_pipeline.twin.server import Twin
-    except ImportError as e: raise ConfigError(f'The simulated feed needs {e.name}', 'pip install -e ".[twin]", or set FINNHUB_API_KEY') from None
+    try: from stock_pipeline.twin.server import Twin, TwinMarket
+    except ImportError as e:
+        remedy = 'pip install -e ".[twin]", or set FINNHUB_API_KEY'
+        raise ConfigError(f'The simulated feed needs {e.name}', remedy) from None
     from stock_pipeline.twin.recording import Recording
     symbols = Recording(settings.replay_files).symbols if settings.feed == 'replay' else settings.stock_symbols
-    twin = await stack.enter_async_context(Twin(seed=settings.twin_seed, symbols=symbols, speed=settings.twin_speed,
-        sessions=settings.twin_sessions, key='twin', replay=list(settings.replay_files) or None))
-    return twin, symbols
+    plays = TwinMarket(seed=settings.twin_seed, symbols=symbols, speed=settings.twin_speed,
+        sessions=settings.twin_sessions, replay=list(settings.replay_files) or None)
+    return await stack.enter_async_context(Twin(plays)), symbols
 
 def _spool(settings): # None for a replay: its recording is a spool
     if settings.feed == 'replay': return None

@@ -16,7 +16,7 @@ from .tape import message_json
 from ..feed.trades import REPLAY_FINISHED
 
 # %% auto #0
-__all__ = ['TOO_MANY', 'PING', 'Subscriber', 'Hub']
+__all__ = ['TOO_MANY', 'PING', 'Subscriber', 'Subscribers']
 
 # %% ../../nbs/04_twin/06_hub.ipynb #9bfb406b
 TOO_MANY = '{"type":"error","msg":"Subscribing to too many symbols"}'
@@ -25,18 +25,18 @@ PING = '{"type":"ping"}'
 class Subscriber:
     "One connection."
     def __init__(self,
-        ws, # with async send_text(text) and close(code, reason)
+        ws, # with async send_text(text), send_bytes(bytes) and close(code, reason)
         abort=lambda: None, # cuts the connection without a word
     ): self.ws, self.abort, self.symbols = ws, abort, set()
 
-    async def send(self, text:str) -> bool: # False when the connection is gone
+    async def send(self, frame:str|bytes) -> bool: # False when the connection is gone
         "Send a frame; waits while the socket is full."
-        try: await self.ws.send_text(text)
+        try: await (self.ws.send_text(frame) if isinstance(frame, str) else self.ws.send_bytes(frame))
         except (WebSocketDisconnect, RuntimeError, OSError): return False
         return True
 
 # %% ../../nbs/04_twin/06_hub.ipynb #05c272a6
-class Hub:
+class Subscribers:
     "All connections, and what they want."
     def __init__(self,
         known:Iterable[str], # the symbols that exist
@@ -44,7 +44,8 @@ class Hub:
         ping_interval:float=15., # seconds between two pings
         max_symbols:int=50, # of one subscriber
     ):
-        self.known, self.faults, self.ping_interval, self.max_symbols = set(known), faults or Faults(), ping_interval, max_symbols
+        self.known, self.faults = set(known), faults or Faults()
+        self.ping_interval, self.max_symbols = ping_interval, max_symbols
         self.subscribers, self.trades_sent, self.messages_sent = [], 0, 0
         self.changed, self.wanted, self.finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -60,7 +61,7 @@ class Hub:
 
 # %% ../../nbs/04_twin/06_hub.ipynb #9b213f62
 @patch
-async def request(self:Hub,
+async def handle_request(self:Subscribers,
     who:Subscriber,
     text:str, # what it sent
 ):
@@ -77,23 +78,23 @@ async def request(self:Hub,
 
 # %% ../../nbs/04_twin/06_hub.ipynb #ea5c5003
 @patch
-async def serve(self:Hub, who:Subscriber):
+async def serve(self:Subscribers, who:Subscriber):
     "Answer a connection until it ends."
     self.subscribers.append(who)
     try:
         if self.finished.is_set(): return await who.ws.close(1000, REPLAY_FINISHED)
-        while True: await self.request(who, await who.ws.receive_text())
+        while True: await self.handle_request(who, await who.ws.receive_text())
     except (WebSocketDisconnect, RuntimeError, KeyError): pass
     finally: self._remove(who)
 
 @patch
-def _remove(self:Hub, who):
+def _remove(self:Subscribers, who):
     if who in self.subscribers: self.subscribers.remove(who)
     self._update()
 
 # %% ../../nbs/04_twin/06_hub.ipynb #506735ef
 @patch
-async def disconnect(self:Hub,
+async def disconnect(self:Subscribers,
     code:int|None=1011, # None or 1006: cut without a word
     reason:str='',
     patience:float|None=1., # seconds for a consumer that does not read; then the connection is cut
@@ -110,23 +111,39 @@ async def disconnect(self:Hub,
 
 # %% ../../nbs/04_twin/06_hub.ipynb #226362a6
 @patch
-async def broadcast(self:Hub,
+async def broadcast(self:Subscribers,
     trades:list, # of one frame
 ) -> bool: # False when nobody was there to take it
     "Send trades to those who want them."
     text, symbols, taken = None, {o[0] for o in trades}, False
     for who in [o for o in self.subscribers if o.symbols]:
         if symbols <= who.symbols: mine = text = text or message_json(trades)
-        else: mine = message_json(own) if (own := [o for o in trades if o[0] in who.symbols]) else ''
+        else:
+            own = [o for o in trades if o[0] in who.symbols]
+            mine = message_json(own) if own else ''
         if not mine or await who.send(mine): taken = True
         else: self._remove(who)
     if taken: self.trades_sent, self.messages_sent = self.trades_sent + len(trades), self.messages_sent + 1
     return taken
 
+@patch
+async def broadcast_raw(self:Subscribers,
+    raw:bytes, # a frame as it was recorded
+) -> bool: # False when nobody was there to take it
+    "Send a frame to everybody, byte for byte."
+    try: frame = raw.decode('utf-8')
+    except UnicodeDecodeError: frame = raw # in a binary frame: text frames are UTF-8
+    taken = False
+    for who in [o for o in self.subscribers if o.symbols]:
+        if await who.send(frame): taken = True
+        else: self._remove(who)
+    self.messages_sent += taken
+    return taken
+
 # %% ../../nbs/04_twin/06_hub.ipynb #856d8656
 @patch
-async def ping(self:Hub):
-    "The feed's heartbeat, for ever."
+async def send_pings(self:Subscribers):
+    "Ping everybody again and again, as the feed does; for ever."
     while True:
         await asyncio.sleep(self.ping_interval)
         if not self.faults.lasting('dead'):

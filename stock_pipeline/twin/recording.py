@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import gzip, io, json, logging, re, time, zipfile, zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import lru_cache
 from heapq import merge
@@ -17,9 +18,12 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, FeedError, RecordError
 from ..core.sessions import new_york_ms
-from .tape import TapeMessage, TapeQuote, TapeTrade, exact_json, from_units, parse_exact, parse_trades, trades_json
+from ..feed.answers import loads, parse_quote
+from ..feed.messages import read_frame, read_trades
+from .tape import (TapeFrame, TapeItem, TapeMessage, TapeQuote, TapeTrade, exact_json, from_units,
+    parse_exact, parse_trades, trades_json)
 
 # %% auto #0
 __all__ = ['log', 'CSV_NAME', 'flag_codes', 'csv_facts', 'read_csv', 'RecordingWriter', 'recording_header', 'read_jsonl',
@@ -42,10 +46,12 @@ def flag_codes(
 def csv_facts(
     path:Path, # named like 20131007_spy_trade_tick.zip
 ) -> tuple[date, str]: # the day in New York, the symbol
-    "The date and symbol in a file's name."
+    "The date and symbol in a file's name; raises `ConfigError`."
     found = CSV_NAME.fullmatch(path.name)
     try: return datetime.strptime(found[1], '%Y%m%d').date(), found[2].upper()
-    except (TypeError, ValueError): raise ConfigError(f'{path.name} does not name a day and a symbol', 'Name it like 20131007_spy_trade_tick.zip') from None
+    except (TypeError, ValueError):
+        raise ConfigError(f'{path.name} does not name a day and a symbol',
+            'Name it like 20131007_spy_trade_tick.zip') from None
 
 # %% ../../nbs/04_twin/03_recording.ipynb #cb3b697e
 @contextmanager
@@ -64,16 +70,22 @@ def _csv_trades(path, lines, symbol, midnight):
         try:
             ms, price, shares, _, flags, _ = line.split(',')
             trade = TapeTrade(symbol, from_units(price), midnight + int(ms), int(shares), flag_codes(flags))
-        except ValueError: raise ConfigError(f'{path.name}, line {number} is not a trade: {line.strip()[:60]!r}', 'Fetch the file again') from None
-        if trade.t_ms < last: raise ConfigError(f'{path.name}, line {number} goes back in time', 'Sort the file by its first column')
+        except ValueError:
+            what = f'{path.name}, line {number} is not a trade: {line.strip()[:60]!r}'
+            raise ConfigError(what, 'Fetch the file again') from None
+        if trade.t_ms < last:
+            raise ConfigError(f'{path.name}, line {number} goes back in time', 'Sort the file by its first column')
         last = trade.t_ms
         yield trade
 
 # %% ../../nbs/04_twin/03_recording.ipynb #992399d8
+def _unreadable(path, e):
+    return ConfigError(f'{path} cannot be read: {e.strerror or e}', 'Check the path and its permissions')
+
 def read_csv(
     path:str|Path, # zip with one CSV, or the CSV
 ) -> Iterator[TapeMessage]: # one a millisecond
-    "The trades of a day of a symbol, all of a millisecond together."
+    "The trades of a day of a symbol, all of a millisecond together; raises `ConfigError` for what is no such day."
     path = Path(path)
     day, symbol = csv_facts(path)
     try:
@@ -82,11 +94,19 @@ def read_csv(
                 yield TapeMessage(t, list(same))
     except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, EOFError) as e:
         raise ConfigError(f'{path.name} is damaged: {e}', 'Fetch the file again') from None
-    except OSError as e: raise ConfigError(f'{path} cannot be read: {e.strerror or e}', 'Check the path and its permissions') from None
+    except OSError as e: raise _unreadable(path, e) from None
 
 # %% ../../nbs/04_twin/03_recording.ipynb #25f966b9
+def _bytes_field(raw): # a pair for JSON
+    try: return {'text': raw.decode('utf-8')}
+    except UnicodeDecodeError: return {'base64': b64encode(raw).decode()}
+
+def _line_bytes(o): return o['text'].encode() if 'text' in o else b64decode(o['base64'], validate=True)
+
 class RecordingWriter:
-    "Writes a `.jsonl.gz`; a context manager. A file that exists is not overwritten."
+    """Writes a `.jsonl.gz`; a context manager.
+
+    Raises `ConfigError` for another name, for a file that exists (it is not overwritten), or where it cannot write."""
     def __init__(self,
         path:str|Path, # ends in .jsonl.gz
         symbols:Iterable[str], # that were asked for
@@ -95,12 +115,15 @@ class RecordingWriter:
         flush_every:float=5., # seconds: as much is lost when the process is killed
     ):
         self.path, self.count = Path(path), 0
-        if not self.path.name.endswith('.jsonl.gz'): raise ConfigError(f'{self.path.name} is no name for a recording', 'Let it end in .jsonl.gz')
+        if not self.path.name.endswith('.jsonl.gz'):
+            raise ConfigError(f'{self.path.name} is no name for a recording', 'Let it end in .jsonl.gz')
         try: self._file = gzip.open(self.path, 'xb', compresslevel=6)
-        except FileExistsError: raise ConfigError(f'{self.path} exists', 'Choose another name; a recording is never overwritten') from None
-        except OSError as e: raise ConfigError(f'{self.path} cannot be written: {e.strerror}', 'Check the folder') from None
+        except FileExistsError:
+            raise ConfigError(f'{self.path} exists', 'Choose another name; a recording is never overwritten') from None
+        except OSError as e:
+            raise ConfigError(f'{self.path} cannot be written: {e.strerror}', 'Check the folder') from None
         self._clock, self._flush_every, self._flushed = clock, flush_every, clock()
-        self._line(dict(type='recording', version=1, feed=feed, symbols=list(symbols), started_at=int(clock()*1000)))
+        self._line(dict(type='recording', version=2, feed=feed, symbols=list(symbols), started_at=int(clock()*1000)))
         self._file.flush()
 
     def __enter__(self): return self
@@ -118,76 +141,120 @@ def _count(self:RecordingWriter):
         self._flushed = self._clock()
 
 @patch
-def trades(self:RecordingWriter,
-    trades, # with symbol, price, t_ms, volume, conditions
+def frame(self:RecordingWriter,
+    raw:bytes, # as delivered
     received_at:int, # epoch ms, UTC
 ):
-    "Record a delivered trade message."
-    rows = [(o.symbol, o.price, o.t_ms, o.volume, tuple(o.conditions)) for o in trades]
-    self._line(f'{{"type":"trade","received_at":{received_at},"data":[{trades_json(rows)}]}}')
+    "Record a frame of the stream."
+    self._line(dict(type='frame', received_at=received_at, **_bytes_field(raw)))
     self._count()
 
 @patch
-def quote(self:RecordingWriter,
-    quote, # the client's `Quote`
-    received_at:int, # epoch ms, UTC
+def answer(self:RecordingWriter,
+    answer, # a `RestAnswer`
 ):
-    "Record a polled quote."
-    q = dict(c=quote.current, d=quote.change, dp=quote.percent_change, h=quote.high, l=quote.low, o=quote.open, pc=quote.previous_close, t=quote.t_ms//1000)
-    self._line(dict(type='quote', received_at=received_at, symbol=quote.symbol, quote=q))
+    "Record an answer to a call."
+    facts = {k: v for k, v in answer._asdict().items() if k != 'body'}
+    self._line(dict(type='answer', **facts, **_bytes_field(answer.body)))
+    self._count()
+
+@patch
+def trades(self:RecordingWriter,
+    trades, # with symbol, price, t_ms, volume, conditions
+    at_ms:int, # epoch ms, UTC
+):
+    "Write a message of a tape that was made."
+    rows = [(o.symbol, o.price, o.t_ms, o.volume, tuple(o.conditions)) for o in trades]
+    self._line(f'{{"type":"trade","received_at":{at_ms},"data":[{trades_json(rows)}]}}')
     self._count()
 
 # %% ../../nbs/04_twin/03_recording.ipynb #0a2f3e76
 def _lines(path):
     try:
         with gzip.open(path, 'rt', encoding='utf-8') as f: yield from f
-    except (EOFError, zlib.error): log.warning('%s has no end: its recorder was killed; what is whole is replayed', path.name)
-    except (gzip.BadGzipFile, UnicodeDecodeError) as e: raise ConfigError(f'{path.name} is damaged: {e}', 'Record again') from None
-    except OSError as e: raise ConfigError(f'{path} cannot be read: {e.strerror or e}', 'Check the path and its permissions') from None
+    except (EOFError, zlib.error):
+        log.warning('%s has no end: its recorder was killed; what is whole is replayed', path.name)
+    except (gzip.BadGzipFile, UnicodeDecodeError) as e:
+        raise ConfigError(f'{path.name} is damaged: {e}', 'Record again') from None
+    except OSError as e: raise _unreadable(path, e) from None
 
 def recording_header(
     path:str|Path, # a .jsonl.gz
 ) -> dict: # feed, symbols, started_at
-    "What the first line of a recording says."
+    "What the first line of a recording says; raises `ConfigError` for another file."
     path = Path(path)
     try: head = json.loads(next(_lines(path), ''))
     except ValueError: head = {}
-    if not isinstance(head, dict) or (head.get('type'), head.get('version')) != ('recording', 1):
-        raise ConfigError(f'{path.name} is not a recording of this program', 'Give files made by `stock-pipeline record`')
+    known = isinstance(head, dict) and head.get('type') == 'recording' and head.get('version') in (1, 2)
+    if not known:
+        what = f'{path.name} is not a recording of this program'
+        raise ConfigError(what, 'Give files made by `stock-pipeline record`')
     return head
 
-# %% ../../nbs/04_twin/03_recording.ipynb #e7f4b89c
-def _delivery(line):
-    o = parse_exact(line)
-    if o['type'] == 'trade': return TapeMessage(o['received_at'], parse_trades(o['data']))
-    if o['type'] == 'quote': return TapeQuote(o['received_at'], o['symbol'], o['quote'])
+# %% ../../nbs/04_twin/03_recording.ipynb #3ec2ec62
+def _frame_item(at_ms, raw): # None for what is not the market's
+    try: doc, _ = read_frame(raw)
+    except RecordError: return TapeFrame(at_ms, [], raw)
+    if doc.get('type') in ('ping', 'error'): return None
+    data = doc.get('data')
+    if doc.get('type') != 'trade' or not isinstance(data, list): return TapeFrame(at_ms, [], raw)
+    trades, dead_letters = read_trades(data)
+    return TapeFrame(at_ms, [TapeTrade(*t) for t in trades], raw if dead_letters else None)
 
+_QUOTE_KEYS = ('c', 'd', 'dp', 'h', 'l', 'o', 'pc', 't')
+
+def _answer_item(o): # None for what is no quote
+    symbol = o['params'].get('symbol')
+    if o['path'] != '/quote' or o['status'] != 200: return None
+    try:
+        doc = loads(_line_bytes(o))
+        parse_quote(symbol, doc)
+    except (FeedError, ValueError): return None
+    return TapeQuote(o['received_at'], symbol, {k: doc.get(k) for k in _QUOTE_KEYS})
+
+def _delivery(line): # None for what is not replayed
+    o = parse_exact(line)
+    match o['type']:
+        case 'frame': return _frame_item(o['received_at'], _line_bytes(o))
+        case 'answer': return _answer_item(o)
+        case 'trade': return TapeMessage(o['received_at'], parse_trades(o['data']))
+        case 'quote': return TapeQuote(o['received_at'], o['symbol'], o['quote']) # of the first version
+
+# %% ../../nbs/04_twin/03_recording.ipynb #e7f4b89c
 def read_jsonl(
     path:str|Path, # a .jsonl.gz
-) -> Iterator[TapeMessage|TapeQuote]: # as delivered
-    "What was delivered, in that order."
+) -> Iterator[TapeItem]: # as delivered
+    "What was delivered, in that order; raises `ConfigError` for a line that is no delivery."
     path = Path(path)
     recording_header(path)
     for number, line in enumerate(_lines(path), 1):
         if not line.endswith('\n'): return
         try: delivery = None if number == 1 else _delivery(line)
         except (ValueError, KeyError, TypeError, ArithmeticError):
-            raise ConfigError(f'{path.name}, line {number} is not a delivery: {line.strip()[:60]!r}', 'Record again') from None
+            what = f'{path.name}, line {number} is not a delivery: {line.strip()[:60]!r}'
+            raise ConfigError(what, 'Record again') from None
         if delivery: yield delivery
 
 # %% ../../nbs/04_twin/03_recording.ipynb #9f4903c2
 def _kind(path): # reader of the file
     if path.name.endswith('.jsonl.gz'): return read_jsonl
     if path.suffix.lower() in ('.zip', '.csv'): return read_csv
-    raise ConfigError(f'{path.name} is not a kind of file that can be replayed', 'Give day CSVs (.zip) or recordings (.jsonl.gz)')
+    raise ConfigError(f'{path.name} is not a kind of file that can be replayed',
+        'Give day CSVs (.zip) or recordings (.jsonl.gz)')
+
+def _files_of(path): # a folder's day files and recordings, or the file
+    if not path.is_dir(): return [path]
+    return sorted([*path.glob('*_trade_tick.zip'), *path.glob('*.jsonl.gz')])
 
 class Recording:
-    "One or more files (or folders of them) as one tape; checks at once that they are there and what they hold."
+    """One or more files (or folders of them) as one tape; checks at once that they are there and what they hold.
+
+    Raises `ConfigError` for a file that is missing, unreadable or of another kind, and where there is none."""
     def __init__(self,
         paths:str|Path|Iterable[str|Path], # files or folders
     ):
         named = [Path(o).expanduser() for o in ([paths] if isinstance(paths, (str, Path)) else paths)]
-        self.paths = [f for o in named for f in (sorted([*o.glob('*_trade_tick.zip'), *o.glob('*.jsonl.gz')]) if o.is_dir() else [o])]
+        self.paths = [f for o in named for f in _files_of(o)]
         if not self.paths: raise ConfigError('There is nothing to replay', 'Name at least one recorded file')
         for o in self.paths:
             if not o.is_file(): raise ConfigError(f'{o} is not there', 'Check the path')
@@ -198,7 +265,7 @@ class Recording:
     def __iter__(self): return self.messages()
 
 @patch
-def messages(self:Recording) -> Iterator[TapeMessage|TapeQuote]:
+def messages(self:Recording) -> Iterator[TapeItem]:
     "All deliveries in time order."
     readers = [_kind(o)(o) for o in self.paths]
     return readers[0] if len(readers) == 1 else merge(*readers, key=itemgetter(0))

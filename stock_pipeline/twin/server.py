@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio, logging, socket, time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -19,15 +20,15 @@ from starlette.routing import Route, WebSocketRoute
 from ..core.errors import ConfigError, PipelineError
 from ..core.private_parts import inner_server
 from ..core.sessions import last_close, new_york_date
-from .faults import INVALID_KEY, PLACES, SIGN_UP, Answer, Faults, spoil, status_answer
+from .faults import PLACES, SIGN_UP, Answer, Faults, spoil, status_answer
 from .market import Market
 from .recording import Recording
 from .hub import Subscriber
 from .rest import RateLimits, RestAnswers, limited
-from .websocket import Stream, TapeClock
+from .websocket import TapeClock, TapeStream
 
 # %% auto #0
-__all__ = ['log', 'DEFAULT_SYMBOLS', 'Twin', 'serve_twin']
+__all__ = ['log', 'DEFAULT_SYMBOLS', 'TwinMarket', 'Twin', 'serve_twin']
 
 # %% ../../nbs/04_twin/08_server.ipynb #ba460bb2
 log = logging.getLogger(__name__)
@@ -35,42 +36,60 @@ log = logging.getLogger(__name__)
 # %% ../../nbs/04_twin/08_server.ipynb #8c991797
 DEFAULT_SYMBOLS = ('AAPL', 'GOOGL', 'MSFT', 'AMZN', 'TSLA')
 
-def _tape(market, speed, replay): # market, tape or None
-    if isinstance(replay, (str, Path)) or (isinstance(replay, (list, tuple)) and replay and isinstance(replay[0], (str, Path))): replay = Recording(replay)
-    if isinstance(replay, Recording): market = Market(market.seed, market.symbols or replay.symbols, 'real')
-    market = Market(market.seed, market.symbols or DEFAULT_SYMBOLS, market.sessions)
-    if replay is None and not speed: replay = market.day_messages(new_york_date(last_close(int(time.time()*1000))))
-    return market, replay
+@dataclass(frozen=True)
+class TwinMarket:
+    "What a twin plays."
+    seed: int = 7 # of the market
+    symbols: Iterable[str] = () # that exist; default: those of the recording, else the usual five
+    speed: float = 1. # 1 real time, 60 a minute a second, 0 as fast as it is taken
+    sessions: str = 'always' # or 'real', the exchange calendar; a recording is always real
+    replay: object = None # paths of recorded files, a Recording, or tape messages in time order
+    start_ms: int|None = None # where the market's clock begins, epoch ms; default: now
+
+def _is_paths(replay):
+    if isinstance(replay, (str, Path)): return True
+    return isinstance(replay, (list, tuple)) and bool(replay) and isinstance(replay[0], (str, Path))
+
+def _market_and_tape(plays): # the tape is None for the present
+    tape = Recording(plays.replay) if _is_paths(plays.replay) else plays.replay
+    symbols, sessions = tuple(plays.symbols), plays.sessions
+    if isinstance(tape, Recording): symbols, sessions = symbols or tape.symbols, 'real'
+    market = Market(plays.seed, symbols or DEFAULT_SYMBOLS, sessions)
+    if tape is None and not plays.speed:
+        tape = market.day_messages(new_york_date(last_close(int(time.time()*1000))))
+    return market, tape
 
 # %% ../../nbs/04_twin/08_server.ipynb #217d6591
 class Twin:
-    "A Finnhub-compatible server in the running event loop: `async with Twin() as twin: twin.url, twin.ws_url`."
+    """A Finnhub-compatible server in the running event loop: `async with Twin() as twin: twin.url, twin.ws_url`.
+
+    Raises `ConfigError` for a recording that cannot be read, and, when it starts, for a port that is taken."""
     def __init__(self,
-        seed:int=7, # of the market
-        symbols:Iterable[str]=(), # that exist; default: those of the recording, else the usual five
-        speed:float=1., # 1 real time, 60 a minute a second, 0 as fast as it is taken
-        sessions:str='always', # or 'real', the exchange calendar; a recording is always real
+        plays:TwinMarket|None=None, # default: the usual five symbols at the present
         key:str='twin', # the only API key that is accepted
         faults:Faults|None=None, # what goes wrong
-        replay=None, # paths of recorded files, a Recording, or TapeMessages in time order
         rate_limits:tuple[int, int]|None=(60, 30), # calls a minute and a second; None: no limit
         host:str='127.0.0.1',
         port:int=0, # 0: a free one
-        start_ms:int|None=None, # where the market's clock begins, epoch ms; default: now
-        **stream # ping_interval, max_symbols, settle, frame: see `Stream` and `Hub`
+        **stream # ping_interval, max_symbols, settle, frame: see `TapeStream` and `Subscribers`
     ):
-        self.market, tape = _tape(Market(seed, tuple(symbols), sessions), speed, replay)
-        present = start_ms is None and speed == 1 and tape is None
-        self.clock = TapeClock(speed, start_ms or int(time.time()*1000), time.time if present else time.monotonic)
+        plays = plays or TwinMarket()
+        self.market, tape = _market_and_tape(plays)
+        self.clock = _clock(plays, tape)
         if tape is not None and (first := next(tape := iter(tape), None)):
             self.clock.set(first[0])
             tape = chain((first,), tape)
             stream.setdefault('max_symbols', 10_000) # the free plan's 50 would cut a recording short
         self.faults, self.key, self.host, self.port, self.failure = faults or Faults(), key, host, port, None
-        self.stream = Stream(self.market, self.faults, self.clock, tape, **stream)
+        self.stream = TapeStream(self.market, self.faults, self.clock, tape, **stream)
         self.rest = RestAnswers(self.market, self.clock.now_ms, None if tape is None else self.stream.quote)
         self.limits = RateLimits(*rate_limits) if rate_limits else None
         self._open, self._stopping, self.calls = False, asyncio.Event(), 0
+
+def _clock(plays, tape):
+    present = plays.start_ms is None and plays.speed == 1 and tape is None
+    start_ms = plays.start_ms or int(time.time()*1000)
+    return TapeClock(plays.speed, start_ms, time.time if present else time.monotonic)
 
 # %% ../../nbs/04_twin/08_server.ipynb #117bf14f
 @patch(as_prop=True)
@@ -89,27 +108,35 @@ def finished(self:Twin) -> asyncio.Event:
     return self.stream.finished
 
 @patch
-def __repr__(self:Twin): return f'Twin({self.url}, {len(self.market.symbols)} symbols, speed {self.clock.speed:g}, {self.stream.trades_sent} trades sent)'
+def __repr__(self:Twin):
+    sent = f'{self.stream.trades_sent} trades sent'
+    return f'Twin({self.url}, {len(self.market.symbols)} symbols, speed {self.clock.speed:g}, {sent})'
 
 # %% ../../nbs/04_twin/08_server.ipynb #d850d9a0
 @patch
 async def _call(self:Twin, request):
     self.calls += 1
-    key, params = request.headers.get('x-finnhub-token') or request.query_params.get('token'), dict(request.query_params)
+    params = dict(request.query_params)
+    key = request.headers.get('x-finnhub-token') or params.get('token')
     if not key: return _response(Answer(401, SIGN_UP, 'text/plain'))
     if key != self.key: return _response(status_answer(401))
     left = self.limits.take() if self.limits else 60
     if left < 0: return _response(limited())
     path = f'/{request.path_params["path"]}'
     answer, place = self.rest.answer(path, params), path.rsplit('/', 1)[-1]
-    if place == 'quote' and self.limits:
-        answer = answer._replace(headers=(('X-Ratelimit-Limit', str(self.limits.per_minute)), ('X-Ratelimit-Remaining', str(left)), ('X-Ratelimit-Reset', str(int(time.time()) + 60))))
+    if place == 'quote' and self.limits: answer = answer._replace(headers=self._limit_headers(left))
     fault = self.faults.take(place if place in PLACES else '*', params.get('symbol'))
     if fault is None: return _response(answer)
     if fault.kind in ('slow', 'hang', 'cut'): return await self._hindered(answer, fault, request.scope['client'])
     return _response(spoil(answer, fault))
 
 def _response(answer): return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
+
+@patch
+def _limit_headers(self:Twin, left):
+    reset = int(time.time()) + 60
+    return (('X-Ratelimit-Limit', str(self.limits.per_minute)), ('X-Ratelimit-Remaining', str(left)),
+        ('X-Ratelimit-Reset', str(reset)))
 
 # %% ../../nbs/04_twin/08_server.ipynb #d9e91019
 async def _within(seconds, event): # shorter when it happens
@@ -169,12 +196,14 @@ def _told(handler):
     return told
 
 def _listen(host, port):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) # asyncio turns Nagle's delay off only when the protocol is named
+    # asyncio turns Nagle's delay off only when the protocol is named
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try: sock.bind((host, port))
     except OSError as e:
         sock.close()
-        raise ConfigError(f'The twin cannot listen on {host}:{port}: {e.strerror}', 'Choose another port, or 0 for a free one') from None
+        what = f'The twin cannot listen on {host}:{port}: {e.strerror}'
+        raise ConfigError(what, 'Choose another port, or 0 for a free one') from None
     return sock
 
 # %% ../../nbs/04_twin/08_server.ipynb #c5b67f6a
@@ -188,12 +217,16 @@ async def _run(self:Twin):
         await self.stream.disconnect(1011, 'replay failed')
 
 # %% ../../nbs/04_twin/08_server.ipynb #c2112bce
+def _app(twin):
+    return Starlette(routes=[
+        Route('/api/v1/{path:path}', _told(twin._call)), WebSocketRoute('/', _told(twin._socket))])
+
 @patch
 async def __aenter__(self:Twin):
     sock = _listen(self.host, self.port)
     self.port = sock.getsockname()[1]
-    self._server = inner_server(Starlette(routes=[Route('/api/v1/{path:path}', _told(self._call)), WebSocketRoute('/', _told(self._socket))]))
-    self._tasks = [asyncio.ensure_future(o) for o in (self._run(), self.stream.ping())]
+    self._server = inner_server(_app(self))
+    self._tasks = [asyncio.ensure_future(o) for o in (self._run(), self.stream.send_pings())]
     self._serving = asyncio.ensure_future(self._server.serve(sockets=[sock]))
     ready = asyncio.ensure_future(self._server.ready.wait())
     await asyncio.wait((ready, self._serving), return_when=asyncio.FIRST_COMPLETED)
@@ -211,12 +244,12 @@ async def __aexit__(self:Twin, *exc):
 
 # %% ../../nbs/04_twin/08_server.ipynb #dc8e44af
 async def serve_twin(
+    twin:Twin, # not yet started
     stop:asyncio.Event, # set it to end
     ready=lambda twin: None, # called with the twin when it answers
-    **options # of `Twin`
 ) -> Twin: # as it was at the end
-    "Run a twin on its own until `stop` is set or its replay has ended."
-    async with Twin(**options) as twin:
+    "Run a twin on its own until `stop` is set or its replay has ended; raises what made the replay fail."
+    async with twin:
         ready(twin)
         waits = [asyncio.ensure_future(o.wait()) for o in (stop, twin.finished, twin._stopping)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 # %% auto #0
-__all__ = ['TapeTrade', 'TapeMessage', 'TapeQuote', 'from_units', 'exact_json', 'trades_json', 'message_json', 'parse_exact',
-           'parse_trades']
+__all__ = ['TapeItem', 'TapeTrade', 'TapeMessage', 'TapeFrame', 'TapeQuote', 'from_units', 'exact_json', 'trades_json',
+           'message_json', 'parse_exact', 'parse_trades']
 
 # %% ../../nbs/04_twin/01_tape.ipynb #ed8bb70b
 class TapeTrade(NamedTuple):
@@ -28,11 +28,19 @@ class TapeMessage(NamedTuple):
     at_ms: int # when, by the tape's clock: the trades' own time, or their receipt in a recording of a live feed
     trades: list[TapeTrade]
 
+class TapeFrame(NamedTuple):
+    "A frame of a recorded feed, which is delivered again on its own, as it came."
+    at_ms: int # when it was received
+    trades: list[TapeTrade] # those in it that are good
+    raw: bytes|None = None # its bytes, when it holds anything but good trades
+
 class TapeQuote(NamedTuple):
     "A polled quote."
     at_ms: int # when it was received
     symbol: str
     quote: dict # keys of /quote: c d dp h l o pc (Decimal or None) and t (epoch seconds)
+
+TapeItem = TapeMessage|TapeFrame|TapeQuote # what a tape consists of
 
 # %% ../../nbs/04_twin/01_tape.ipynb #2c978bb3
 @lru_cache(maxsize=100_000)
@@ -45,12 +53,14 @@ def from_units(
     while scale and n % 10 == 0: n, scale = n//10, scale - 1
     return Decimal(n).scaleb(-scale)
 
+def _pair_json(key, value): return f'{json.dumps(str(key))}:{exact_json(value)}'
+
 def exact_json(
     obj, # dict, list, str, int, bool, None or Decimal, nested
 ) -> str:
     "JSON in which a Decimal is a number with just its digits."
     if isinstance(obj, Decimal): return format(obj, 'f')
-    if isinstance(obj, dict): return '{' + ','.join(f'{json.dumps(str(k))}:{exact_json(v)}' for k, v in obj.items()) + '}'
+    if isinstance(obj, dict): return '{' + ','.join(_pair_json(k, v) for k, v in obj.items()) + '}'
     if isinstance(obj, (list, tuple)): return '[' + ','.join(map(exact_json, obj)) + ']'
     return json.dumps(obj)
 
@@ -60,12 +70,16 @@ _symbol_json = lru_cache(maxsize=4096)(json.dumps)
 @lru_cache(maxsize=4096)
 def _codes_json(codes): return json.dumps(list(codes), separators=(',', ':')) if codes else 'null'
 
+def _trade_json(trade):
+    symbol, price, t_ms, volume, codes = trade
+    shares = volume if volume.__class__ is int else format(volume, 'f')
+    return f'{{"s":{_symbol_json(symbol)},"p":{price:f},"t":{t_ms},"v":{shares},"c":{_codes_json(codes)}}}'
+
 def trades_json(
     trades:list, # TapeTrade or anything with its fields
 ) -> str: # JSON objects with commas between, without the brackets
     "The `data` of a trade message."
-    return ','.join([f'{{"s":{_symbol_json(s)},"p":{p:f},"t":{t},"v":{v if v.__class__ is int else format(v, "f")},"c":{_codes_json(c)}}}'
-                     for s, p, t, v, c in trades])
+    return ','.join(map(_trade_json, trades))
 
 def message_json(
     trades:list, # TapeTrade

@@ -12,13 +12,13 @@ from fastcore.basics import patch
 
 from .faults import Close, Faults
 from .market import Market
-from .tape import TapeMessage, TapeQuote
+from .tape import TapeFrame, TapeItem, TapeMessage, TapeQuote
 from ..feed.trades import REPLAY_FINISHED
-from .hub import Hub
+from .hub import Subscribers
 from .rest import TapeDay
 
 # %% auto #0
-__all__ = ['log', 'TapeClock', 'Stream']
+__all__ = ['log', 'TapeClock', 'TapeStream']
 
 # %% ../../nbs/04_twin/07_websocket.ipynb #b87e38f9
 log = logging.getLogger(__name__)
@@ -63,16 +63,16 @@ def resume(self:TapeClock):
     self._since, self._paused = self._since + self._clock() - self._paused, None
 
 # %% ../../nbs/04_twin/07_websocket.ipynb #9f2f7466
-class Stream(Hub):
+class TapeStream(Subscribers):
     "Subscribers and the tape that is played to them."
     def __init__(self,
         market:Market, # the symbols that exist, and their trades when there is no `replay`
         faults:Faults|None=None,
         clock:TapeClock|None=None, # default: the present
-        replay:Iterable|None=None, # TapeMessage and TapeQuote in time order
+        replay:Iterable[TapeItem]|None=None, # in time order
         frame:int=500, # trades in one frame, about
         settle:float=0.5, # seconds without a new subscription after which a replay begins though symbols are missing
-        **more # see `Hub`
+        **more # see `Subscribers`
     ):
         super().__init__(market.symbols, faults, **more)
         self.market, self.replay, self.frame, self.settle = market, replay, frame, settle
@@ -81,7 +81,7 @@ class Stream(Hub):
 
 # %% ../../nbs/04_twin/07_websocket.ipynb #b4c9ee32
 @patch
-async def _settled(self:Stream):
+async def _settled(self:TapeStream):
     while True:
         await self.wanted.wait()
         if self.symbols == self.known: return
@@ -92,7 +92,7 @@ async def _settled(self:Stream):
             if self.wanted.is_set(): return
 
 @patch
-async def _present(self:Stream): # a replay waits here while nobody listens
+async def _present(self:TapeStream): # a replay waits here while nobody listens
     held = ('mute', 'dead')
     if self.wanted.is_set() and not any(map(self.faults.lasting, held)): return
     self.clock.pause()
@@ -103,17 +103,20 @@ async def _present(self:Stream): # a replay waits here while nobody listens
 
 # %% ../../nbs/04_twin/07_websocket.ipynb #3641394b
 @patch
-async def _emit(self:Stream, item): # a list of trades, a text or a Close
+async def _emit(self:TapeStream, item): # a list of trades, a text or a Close
     if isinstance(item, Close): await self.disconnect(item.code)
     elif isinstance(item, str):
         for o in list(self.subscribers): await o.send(item)
     elif self.replay is None: await self.broadcast(item)
-    else:
-        await self._present()
-        while not await self.broadcast(item): await self._present()
+    else: await self._until_taken(lambda: self.broadcast(item))
 
 @patch
-async def send(self:Stream,
+async def _until_taken(self:TapeStream, send): # of a replay nothing is lost for want of a listener
+    await self._present()
+    while not await send(): await self._present()
+
+@patch
+async def send(self:TapeStream,
     trades:list, # of one frame
 ):
     "Send a frame, with what goes wrong."
@@ -122,9 +125,18 @@ async def send(self:Stream,
         for item in self.faults.deliveries(trades): await self._emit(item)
         await asyncio.sleep(0)
 
+@patch
+async def send_frame(self:TapeStream,
+    frame:TapeFrame, # of a recording
+):
+    "Send a recorded frame on its own: as it came, or, when it is nothing but trades, with what goes wrong."
+    if frame.raw is None: return await self.send(frame.trades)
+    await self._until_taken(lambda: self.broadcast_raw(frame.raw))
+    self.trades_sent += len(frame.trades)
+
 # %% ../../nbs/04_twin/07_websocket.ipynb #cbaebc14
 @patch
-def _note(self:Stream, m): # a replay's quotes
+def _note(self:TapeStream, m): # a replay's quotes
     self.clock.seen(m[0])
     if isinstance(m, TapeQuote): self.quotes[m.symbol] = m.quote
     else:
@@ -133,14 +145,14 @@ def _note(self:Stream, m): # a replay's quotes
             day.add(o)
 
 @patch
-def quote(self:Stream, symbol:str) -> dict|None:
+def quote(self:TapeStream, symbol:str) -> dict|None:
     "The quote of a replay's present: the last one recorded, else made of the trades."
     return self.quotes.get(symbol) or (self.days[symbol].quote() if symbol in self.days else None)
 
 # %% ../../nbs/04_twin/07_websocket.ipynb #c9994e2b
 @patch
-async def play(self:Stream,
-    tape:Iterable[TapeMessage|TapeQuote],
+async def play(self:TapeStream,
+    tape:Iterable[TapeItem],
 ) -> int|None: # a live tape that was left: epoch ms of the first message not sent
     "Send a tape by the clock."
     batch, live = [], self.replay is None
@@ -151,15 +163,21 @@ async def play(self:Stream,
             if await self._until(m[0], live): return m[0]
         if not live: self._note(m)
         if isinstance(m, TapeMessage): batch += m.trades
-        if len(batch) >= self.frame:
+        if len(batch) >= self.frame or isinstance(m, TapeFrame):
             await self.send(batch)
             batch = []
-            if live and self.clock.speed and self.clock.now_ms() - m[0] > 5000*self.clock.speed: return self.clock.now_ms()
+            if live and self._slept(m[0]): return self.clock.now_ms()
+        if isinstance(m, TapeFrame): await self.send_frame(m)
     await self.send(batch)
+
+@patch
+def _slept(self:TapeStream, at_ms): # the clock is so far ahead of the tape that the machine must have slept
+    speed = self.clock.speed
+    return bool(speed) and self.clock.now_ms() - at_ms > 5000*speed
 
 # %% ../../nbs/04_twin/07_websocket.ipynb #a376ed2f
 @patch
-async def _until(self:Stream, at_ms, live): # True: a live tape has to be left
+async def _until(self:TapeStream, at_ms, live): # True: a live tape has to be left
     while wait := self.clock.wait_s(at_ms):
         if not live: await asyncio.sleep(max(wait, 0.002))
         else:
@@ -171,7 +189,7 @@ async def _until(self:Stream, at_ms, live): # True: a live tape has to be left
 
 # %% ../../nbs/04_twin/07_websocket.ipynb #71f419fa
 @patch
-async def run(self:Stream):
+async def run(self:TapeStream):
     "Play for ever, or to the end of the replay."
     if self.replay is not None: return await self._run_replay()
     start = self.clock.now_ms()
@@ -183,7 +201,7 @@ async def run(self:Stream):
         start = await self.play(tape)
 
 @patch
-async def _run_replay(self:Stream):
+async def _run_replay(self:TapeStream):
     await self._settled()
     tape = iter(self.replay)
     first = next(tape, None)
