@@ -25,7 +25,8 @@ from .load import BAR_FIELDS, Expected, Plan, blocks, expect
 from ..local.process import ProcessRef, end_process, family
 from ..local.home import home_lock
 from ..local.stack import ROLE_SETTINGS, Stack, guarded
-from ..local.server import ServiceSpec, free_port, last_line, spawn, wait_until
+from ..core.waiting import wait_until
+from ..local.server import ServiceSpec, free_port, last_line, spawn
 from ..run.status import memory_mb
 from ..store.connection import connect
 

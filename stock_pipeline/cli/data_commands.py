@@ -68,15 +68,14 @@ def retention(
 
 def reset(home:Home=None, yes:Yes=False):
     "Delete all data of the embedded stack in this home: databases, topics, checkpoints, logs, generated passwords."
-    from stock_pipeline.local.home import running_supervisor
+    from stock_pipeline.local.home import check_erasable, running_supervisor
     from stock_pipeline.local.stack import Stack
     settings = asked(home)
     where = settings.stock_pipeline_home
     if running_supervisor(where):
         raise StackError(f'The pipeline runs in {where}', 'Stop it first with: stock-pipeline down')
     if not where.exists(): return typer.echo(f'Nothing to delete: {where} is not there')
-    if any(where.iterdir()) and not (where/'run').is_dir():
-        raise StackError(f'{where} is not a home of this program', 'Check --home')
+    check_erasable(where)
     if not yes: typer.confirm(f'Delete all data in {where}?', abort=True)
     Stack(settings).remove()
     typer.echo(f'Deleted {where}')

@@ -5,10 +5,9 @@
 # %% ../../nbs/02_local/03_archives.ipynb #6a98603a
 from __future__ import annotations
 
-import fcntl, hashlib, os, re, shutil, socket, ssl, struct, subprocess, tempfile, time
+import hashlib, re, shutil, socket, ssl, struct, subprocess, tempfile, time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,11 +15,12 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from ..core.errors import StackError
+from ..core.files import FileLock
 from .java import find_java
 
 # %% auto #0
 __all__ = ['CAUSES', 'ROOTS', 'Artifact', 'read_manifest', 'group_dir', 'jar_paths', 'missing_artifacts', 'trust_store',
-           'start_ivy', 'download', 'file_lock', 'fetch_artifacts', 'resolve_manifest']
+           'start_ivy', 'download', 'fetch_artifacts', 'resolve_manifest']
 
 # %% ../../nbs/02_local/03_archives.ipynb #1fca7606
 @dataclass(frozen=True)
@@ -176,17 +176,6 @@ def _no_network(cause):
     return StackError(f'The Java archives could not be downloaded: {cause}',
         'Connect to the internet once (HTTPS_PROXY is obeyed), or copy the folder "jars" of the cache from a machine that has it', cause=cause)
 
-# %% ../../nbs/02_local/03_archives.ipynb #b510c416
-@contextmanager
-def file_lock(
-    path:Path, # created when absent, never removed
-):
-    "Hold an exclusive lock between processes; the system frees it when the process dies."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('a') as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
-        yield
-
 # %% ../../nbs/02_local/03_archives.ipynb #c2de7c3a
 def fetch_artifacts(
     cache:Path, # the user's cache folder
@@ -199,7 +188,8 @@ def fetch_artifacts(
     cache, manifest = Path(cache), manifest or read_manifest()
     if not missing_artifacts(cache, groups, manifest): return
     try:
-        with file_lock(cache/'jars'/'lock'):
+        (cache/'jars').mkdir(parents=True, exist_ok=True)
+        with FileLock(cache/'jars'/'lock'):
             for old in (cache/'jars').glob('fetch-*'): shutil.rmtree(old, ignore_errors=True)
             if missing := missing_artifacts(cache, groups, manifest): _fetch(cache, missing, progress, manifest, fetch)
     except OSError as e: raise StackError(f'{e.filename or cache} cannot be written: {e.strerror}', 'Make room, or set STOCK_PIPELINE_CACHE to another folder') from None

@@ -5,21 +5,29 @@
 # %% ../../nbs/02_local/05_home.ipynb #7a45c327
 from __future__ import annotations
 
-import fcntl, json, os, secrets, tempfile
+import json, logging, os, secrets, sys, threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 from pydantic import SecretStr
 
 from ..core.config import Settings
+from ..core.disk import disk_errors
 from ..core.errors import StackError
-from .process import ProcessRef
-from .server import disk_errors
+from ..core.files import FileLock, note_holder, noted_holder, read_json, write_atomic
+from .process import ProcessRef, marked
 
 # %% auto #0
-__all__ = ['KEPT', 'MARKER', 'MARK', 'OWN_ENTRIES', 'STATE_VERSION', 'settings_env', 'is_home', 'make_home', 'keep_settings',
-           'kept_settings', 'home_lock', 'lock_holder', 'secret', 'state_path', 'write_state', 'read_state',
-           'state_problem', 'running_supervisor']
+__all__ = ['logger', 'KEPT', 'MARKER', 'MARK', 'OWN_ENTRIES', 'STATE_VERSION', 'SMALL_DISK', 'settings_env', 'is_home',
+           'make_home', 'keep_settings', 'kept_settings', 'home_lock', 'lock_holder', 'secret', 'state_path',
+           'write_state', 'read_state', 'state_problem', 'running_supervisor', 'note_process', 'noted_processes',
+           'home_processes', 'check_erasable']
+
+# %% ../../nbs/02_local/05_home.ipynb #89bd311a
+logger = logging.getLogger(__name__)
 
 # %% ../../nbs/02_local/05_home.ipynb #8a597d59
 def _env_names(): return {(f.validation_alias or name).upper(): name for name, f in Settings.model_fields.items()}
@@ -40,6 +48,7 @@ KEPT = 'settings.json'
 MARKER = '.stock-pipeline-home'
 MARK = 'This folder is a home of stock-pipeline. `stock-pipeline reset` deletes it with all that is in it.\n'
 OWN_ENTRIES = frozenset({MARKER, 'run', 'logs', 'secrets', 'postgres', 'kafka', 'redis', 'checkpoints'})
+_marking = threading.Lock()
 
 def is_home(
     folder:Path,
@@ -50,8 +59,7 @@ def is_home(
     except (OSError, ValueError): return False
 
 def _read_dict(path): # {} for a file that is absent, torn or of another kind
-    try: found = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError): return {}
+    found = read_json(path)
     return found if isinstance(found, dict) else {}
 
 def _holds_nothing(home): # empty folders of ours are what a start leaves that was killed in its first moment
@@ -70,10 +78,8 @@ def make_home(
     "Make the folder and mark it, unless it holds something that is not the program's; raises `OSError`."
     home = Path(home)
     home.mkdir(parents=True, exist_ok=True)
-    if not is_home(home) and (_holds_nothing(home) or _made_by_us(home)):
-        (home/'run').mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile('w', dir=home/'run', delete=False, encoding='utf-8') as part: part.write(MARK)
-        os.replace(part.name, home/MARKER)
+    with _marking: # several servers of one process start at once
+        if not is_home(home) and (_holds_nothing(home) or _made_by_us(home)): write_atomic(home/MARKER, MARK)
     return home
 
 # %% ../../nbs/02_local/05_home.ipynb #78e0ad38
@@ -83,9 +89,7 @@ def keep_settings(settings:Settings) -> Path:
     if doc['FINNHUB_API_KEY']: doc['FINNHUB_API_KEY'] = '(not kept)'
     path = make_home(settings.stock_pipeline_home)/'run'/KEPT
     path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix('.tmp')
-    with os.fdopen(os.open(part, os.O_WRONLY|os.O_CREAT|os.O_TRUNC, 0o600), 'w') as f: json.dump(doc, f)
-    part.replace(path)
+    write_atomic(path, json.dumps(doc), mode=0o600)
     return path
 
 def kept_settings(
@@ -101,36 +105,37 @@ def kept_settings(
     except ValueError: return None # kept by another version
 
 # %% ../../nbs/02_local/05_home.ipynb #629980b1
+def _lock_path(home): return Path(home)/'run'/'lock'
+
 @contextmanager
 def home_lock(
     home:Path, # STOCK_PIPELINE_HOME
-):
+) -> Iterator[None]:
     "Hold this home for this process alone; raises `StackError` at once when another process has it."
-    path = Path(home)/'run'/'lock'
+    lock = FileLock(_lock_path(home))
     with disk_errors('lock', home):
         make_home(home)
-        path.parent.mkdir(exist_ok=True)
-        f = path.open('a+')
-    with f:
-        try: fcntl.flock(f, fcntl.LOCK_EX|fcntl.LOCK_NB)
-        except OSError:
-            f.seek(0)
-            raise StackError(f'The pipeline already runs in {home} (process {f.read().strip() or "?"})',
-                             'See it with: stock-pipeline status; stop it with: stock-pipeline down') from None
-        with disk_errors('lock', home):
-            os.ftruncate(f.fileno(), 0)
-            os.write(f.fileno(), str(os.getpid()).encode())
+        lock.path.parent.mkdir(exist_ok=True)
+        held = lock.acquire()
+    if not held:
+        raise StackError(f'The pipeline already runs in {home} (process {noted_holder(lock.path) or "?"})',
+                         'See it with: stock-pipeline status; stop it with: stock-pipeline down')
+    try:
+        with disk_errors('lock', home): note_holder(lock, str(os.getpid()))
         yield
+    finally: lock.release()
 
 def lock_holder(
     home:Path, # STOCK_PIPELINE_HOME
 ) -> int|None: # process id
     "Who holds the lock of this home."
+    path = _lock_path(home)
+    if not path.exists(): return None
+    lock = FileLock(path)
     try:
-        with (Path(home)/'run'/'lock').open('r') as f:
-            try: fcntl.flock(f, fcntl.LOCK_SH|fcntl.LOCK_NB)
-            except BlockingIOError: return int(f.read())
-    except (OSError, ValueError): pass
+        if not lock.acquire(): return int(noted_holder(path))
+    except (OSError, ValueError): return None # not to be opened, or nobody has written who it is
+    lock.release()
     return None
 
 # %% ../../nbs/02_local/05_home.ipynb #96741c0a
@@ -144,10 +149,7 @@ def secret(
         if path.exists() and (found := path.read_text().strip()): return found
         make_home(home)
         path.parent.mkdir(exist_ok=True, mode=0o700)
-        part = path.with_name(f'{path.name}.{os.getpid()}')
-        with os.fdopen(os.open(part, os.O_WRONLY|os.O_CREAT|os.O_TRUNC, 0o600), 'w') as f:
-            f.write(secrets.token_urlsafe(24))
-        part.replace(path)
+        write_atomic(path, secrets.token_urlsafe(24), mode=0o600)
         return path.read_text()
 
 # %% ../../nbs/02_local/05_home.ipynb #7a6bda35
@@ -166,9 +168,7 @@ def write_state(
     doc = dict(version=STATE_VERSION, supervisor=supervisor.pid, start=supervisor.start, services=services)
     path = state_path(home)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix('.new')
-    part.write_text(json.dumps(doc, indent=1), encoding='utf-8')
-    part.replace(path)
+    write_atomic(path, json.dumps(doc, indent=1))
 
 def _fits(value, usual):
     if usual is None: return isinstance(value, int) and value > 0
@@ -217,3 +217,70 @@ def running_supervisor(
     if boss.alive(): return boss
     holder = lock_holder(home) if state_problem(home) else None
     return ProcessRef.of(holder) if holder else None
+
+# %% ../../nbs/02_local/05_home.ipynb #85f9b09c
+def _notes(home): return Path(home)/'run'/'processes'
+
+def note_process(
+    home:Path, # STOCK_PIPELINE_HOME
+    name:str, # of the service; its next process takes the place of this one
+    ref:ProcessRef,
+) -> None:
+    "Remember that a process was started for this home."
+    path = _notes(home)/f'{name}.json'
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, json.dumps(dict(pid=ref.pid, start=ref.start, folder=ref.folder)))
+    except OSError as e: logger.warning('%s: %s', path, e.strerror) # a full disk: the state file and the environment know it too
+
+def noted_processes(
+    home:Path, # STOCK_PIPELINE_HOME
+) -> list[ProcessRef]: # also of processes that have ended
+    "What was started for this home, by the notes and by the state file."
+    docs = [_read_dict(o) for o in sorted(_notes(home).glob('*.json'))]
+    states = _read_dict(state_path(home)).get('services')
+    docs += [o for o in states if isinstance(o, dict)] if isinstance(states, list) else []
+    return [ProcessRef(o['pid'], o['start'], o['folder']) for o in map(_service, docs) if o['pid'] and o['start']]
+
+def home_processes(
+    home:Path, # STOCK_PIPELINE_HOME
+) -> list[psutil.Process]: # this process and its parents are not among them
+    "Every process that works for this home."
+    home = Path(home).resolve()
+    return marked(home, noted_processes(home))
+
+# %% ../../nbs/02_local/05_home.ipynb #28c083f7
+SMALL_DISK = 'stock-pipeline' # what the disk is called in the system's list that a test mounts into its own home
+
+def _precious(): # what no home may hold
+    yield 'your home folder', Path(os.path.expanduser('~'))
+    yield 'this program', Path(find_spec('stock_pipeline').origin).parents[1]
+    yield 'the Python environment', Path(sys.prefix)
+
+def _mount_in(home):
+    if os.path.ismount(home): return home
+    mounts = (Path(o.mountpoint) for o in psutil.disk_partitions(all=True) if o.device != SMALL_DISK)
+    return next((o for o in mounts if o.is_relative_to(home)), None)
+
+def _repository_in(home):
+    return next((Path(at) for at, folders, files in os.walk(home) if '.git' in (*folders, *files)), None)
+
+def _why_kept(home): # '' when it may be deleted
+    real = home.resolve()
+    if home.is_symlink(): return 'is a symbolic link'
+    if real == Path(real.anchor): return 'is the root of the file system'
+    for what, path in _precious():
+        if path.resolve().is_relative_to(real): return f'holds {what}'
+    if not is_home(real): return f'is not a home of this program: it has no file {MARKER} of ours'
+    if mount := _mount_in(real): return f'holds a mounted file system ({mount})'
+    if repository := _repository_in(real): return f'holds a repository ({repository})'
+    return ''
+
+def check_erasable(
+    home:Path, # STOCK_PIPELINE_HOME
+) -> None:
+    "Raise `StackError` unless this folder is a home of this program and holds nothing else."
+    if why := _why_kept(Path(home).absolute()):
+        remedy = ('Check --home. `stock-pipeline up` marks a home that an earlier version has made; '
+                  'any other folder is for you to delete')
+        raise StackError(f'{home} {why}; it is not deleted', remedy)

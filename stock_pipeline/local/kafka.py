@@ -12,7 +12,8 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from ..core.errors import StackError
-from .archives import fetch_artifacts, file_lock, group_dir
+from ..core.files import FileLock
+from .archives import fetch_artifacts, group_dir
 from .class_archive import ClassArchive, archive_path
 from .java import find_java
 from .server import Server, free_port
@@ -97,7 +98,8 @@ def format_template(
     "Made by Kafka's own StorageTool, once."
     path = Path(cache)/'kafka'/f"{group_dir(cache, 'kafka').name}.checkpoint"
     if path.exists(): return path
-    with file_lock(path.with_name('lock')), tempfile.TemporaryDirectory(dir=path.parent) as tmp:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name('lock')), tempfile.TemporaryDirectory(dir=path.parent) as tmp:
         props = Path(tmp)/'server.properties'
         props.write_text(kafka_properties(Path(tmp)/'data', 9092, 9093))
         argv = _java(['-Xmx128m', '-XX:TieredStopAtLevel=1'], 'kafka.tools.StorageTool', 'format', '-t', kafka_id(), '-c', props, cache=cache)

@@ -5,7 +5,7 @@
 # %% ../../nbs/02_local/08_postgres.ipynb #0c802558
 from __future__ import annotations
 
-import os, pwd, secrets, shutil, signal, socket, struct, subprocess, tempfile
+import os, pwd, shutil, signal, socket, struct, subprocess, tempfile
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,10 +17,11 @@ from psycopg2 import sql
 from psycopg2.extensions import encrypt_password
 
 from ..core.errors import StackError
-from .archives import file_lock
+from ..core.files import FileLock
+from ..core.waiting import wait_until
 from .home import secret
 from .process import ProcessRef, end_process, kill_all
-from .server import Server, free_port, open_environ, wait_until
+from .server import Server, free_port, open_environ
 
 # %% auto #0
 __all__ = ['SHARED', 'POSTGRES', 'ROLES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'folder_elsewhere',
@@ -59,7 +60,7 @@ def can_enter(
 def _runs(bin, user): return run_as(user, bin/'postgres', '--version').returncode == 0
 
 def _copied(package, target):
-    with file_lock(target.parent/'lock'):
+    with FileLock(target.parent/'lock'):
         if target.exists(): return
         with tempfile.TemporaryDirectory(dir=target.parent) as tmp:
             new = Path(tmp)/'new'

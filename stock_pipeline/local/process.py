@@ -5,8 +5,8 @@
 # %% ../../nbs/02_local/04_process.ipynb #e9eb3135
 from __future__ import annotations
 
-import os, signal, sys, threading, time
-from collections.abc import Callable, Sequence
+import asyncio, os, re, signal, sys, threading, time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 
 # %% auto #0
-__all__ = ['RUN_VARIABLE', 'process_start', 'ProcessRef', 'family', 'marked', 'kill_all', 'end_process', 'stop_signals',
-           'interrupt']
+__all__ = ['RUN_VARIABLE', 'STOP_SIGNALS', 'process_start', 'ProcessRef', 'family', 'marked', 'kill_all', 'end_process',
+           'stop_signals', 'stop_event', 'interrupt']
 
 # %% ../../nbs/02_local/04_process.ipynb #9abc1a46
 @lru_cache(None)
@@ -34,6 +34,13 @@ def process_start(
         return '' if fields[0] in 'ZX' else f'{_boot_id()}:{fields[19]}' # field 22 of the whole line
     except (OSError, psutil.Error): return ''
 
+# %% ../../nbs/02_local/04_process.ipynb #91b070cb
+def _points_into(argument, folder): # '/srv/home/redis.conf', or '-Dkafka.logs.dir=/srv/home/logs'
+    return any(Path(o).is_relative_to(folder) for o in (argument, *re.split('[=:,]', argument)) if o)
+
+def _works_in(process, folder):
+    return any(_points_into(o, folder) for o in process.cmdline()) or Path(process.cwd()).is_relative_to(folder)
+
 # %% ../../nbs/02_local/04_process.ipynb #9591462c
 @dataclass(frozen=True)
 class ProcessRef:
@@ -50,9 +57,7 @@ class ProcessRef:
     def mine(self) -> bool:
         "Still the same process, and at work in the folder."
         if not self.alive(): return False
-        try:
-            process = psutil.Process(self.pid)
-            return not self.folder or any(self.folder in o for o in process.cmdline()) or f'{process.cwd()}/'.startswith(f'{self.folder}/')
+        try: return not self.folder or _works_in(psutil.Process(self.pid), self.folder)
         except psutil.Error: return False
 
 # %% ../../nbs/02_local/04_process.ipynb #5d06ff6e
@@ -70,30 +75,29 @@ def family(
         except (OSError, psutil.Error): pass
     return sorted(found, key=lambda p: p.pid)
 
-def _works_in(process, folders):
-    "Its command line, or its parent's, names one of the folders: what can be read of another user's process."
-    lines = [o for p in (process, process.parent()) if p for o in p.cmdline()]
-    return any(str(f) in o for f in folders for o in lines)
+def _works_for(process, home):
+    return process.environ().get(RUN_VARIABLE) == str(home)
 
 def marked(
-    folder:Path, # the home that processes were started for
-    *others:Path, # more folders that they may work in
+    home:Path, # that processes were started for, without symbolic links
+    known:Collection[ProcessRef]=(), # what was started for it, by its own records
 ) -> list[psutil.Process]:
-    """Processes whose environment says that they work for this home; this process and its parents are not among them. Where the
-    environment of another user's process cannot be read (root in a container), its command line must name a folder."""
+    """Processes whose environment says that they work for this home; this process and its parents are not among them. Root in
+    a container may not read the environment of another user's process: that one, or its parent, must be among the known."""
     out, own = [], {os.getpid(), *(p.pid for p in psutil.Process().parents())}
+    pids = {o.pid for o in known if o.mine()}
     for p in psutil.process_iter():
         try:
             if p.pid in own: continue
-            try: ours = p.environ().get(RUN_VARIABLE) == str(folder)
-            except (psutil.AccessDenied, PermissionError): ours = os.geteuid() == 0 and _works_in(p, (folder, *others))
+            try: ours = _works_for(p, home)
+            except (psutil.AccessDenied, PermissionError): ours = bool(pids & {p.pid, p.ppid()})
             if ours: out.append(p)
         except (psutil.Error, OSError): pass
     return out
 
 # %% ../../nbs/02_local/04_process.ipynb #d4e3bf21
-def _ours(process):
-    try: return RUN_VARIABLE in process.environ()
+def _is_of(process, home):
+    try: return home is not None and _works_for(process, home)
     except (psutil.Error, OSError): return False
 
 def kill_all(
@@ -123,10 +127,11 @@ def end_process(
     ref:ProcessRef, # nothing happens unless it is still ours
     sig:int=signal.SIGTERM, # what it takes as a request to stop
     patience:float=10, # seconds for it to stop by itself
+    home:Path|None=None, # that it works for: where the leader is gone, members of its session that work for it are ended
 ) -> bool: # it stopped by itself
     "Stop a process and its family; afterwards none of them is left."
     if not ref.mine():
-        if not process_start(ref.pid): kill_all([p for p in family(ref.pid) if _ours(p)]) # the leader is gone, its session not
+        if not process_start(ref.pid): kill_all([p for p in family(ref.pid) if _is_of(p, home)])
         return True
     leader = psutil.Process(ref.pid)
     children = family(ref.pid)
@@ -137,16 +142,26 @@ def end_process(
     return gone
 
 # %% ../../nbs/02_local/04_process.ipynb #6c5e7a42
+STOP_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
 @contextmanager
 def stop_signals(
     stop:Callable[[], None], # e.g. the `set` of an event
-):
+) -> Iterator[None]:
     "SIGINT, SIGTERM and SIGHUP call `stop` while this lasts; only the main thread may ask for that."
-    if threading.current_thread() is not threading.main_thread(): yield; return
-    old = {sig: signal.signal(sig, lambda *_: stop()) for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = {sig: signal.signal(sig, lambda *_: stop()) for sig in STOP_SIGNALS}
     try: yield
     finally:
         for sig, handler in old.items(): signal.signal(sig, handler)
+
+def stop_event() -> asyncio.Event: # set by SIGINT, SIGTERM or SIGHUP
+    "The same for a program that awaits: to be called in the running event loop of the main thread."
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for sig in STOP_SIGNALS: loop.add_signal_handler(sig, stop.set)
+    return stop
 
 def interrupt() -> Callable[[], None]: # for `stop_signals`
     "Raises `KeyboardInterrupt` at the first call, and does nothing at the next."

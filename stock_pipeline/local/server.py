@@ -5,21 +5,22 @@
 # %% ../../nbs/02_local/06_server.ipynb #b2ce9db2
 from __future__ import annotations
 
-import errno, logging, os, random, shutil, signal, socket, subprocess, time
+import errno, logging, os, random, signal, socket, subprocess
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastcore.basics import patch
 
 from ..core.config import secret_names
+from ..core.disk import check_room, disk_errors
 from ..core.errors import StackError
-from .process import RUN_VARIABLE, ProcessRef, end_process, marked, process_start
+from ..core.waiting import wait_until
+from .home import home_processes, make_home, note_process
+from .process import RUN_VARIABLE, ProcessRef, end_process
 
 # %% auto #0
-__all__ = ['logger', 'port_free', 'free_port', 'ServiceSpec', 'open_log', 'open_environ', 'spawn', 'check_room', 'disk_errors',
-           'wait_until', 'Server', 'last_line']
+__all__ = ['logger', 'port_free', 'free_port', 'ServiceSpec', 'open_log', 'open_environ', 'spawn', 'Server', 'last_line']
 
 # %% ../../nbs/02_local/06_server.ipynb #2f925a4f
 logger = logging.getLogger(__name__)
@@ -97,50 +98,18 @@ def spawn(
     spec:ServiceSpec,
     home:Path, # what it works for; goes into its environment
 ) -> subprocess.Popen:
-    "Start the process of a spec in a session of its own; `before` and `ready` are the caller's."
-    argv = [str(o) for o in (spec.argv() if callable(spec.argv) else spec.argv)]
+    "Start the process of a spec in a session of its own; `before` and `ready` are the caller's. Raises `StackError`."
+    argv, home = [str(o) for o in (spec.argv() if callable(spec.argv) else spec.argv)], Path(home).resolve()
     env = {**open_environ(), **{k: str(v) for k, v in spec.env.items()}, RUN_VARIABLE: str(home)}
     try:
-        log = open_log(spec.log) if spec.log else open(os.devnull, 'wb')
-        with log: return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=spec.cwd, start_new_session=True, **_identity(spec.user))
+        with open_log(spec.log) if spec.log else open(os.devnull, 'wb') as log:
+            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env,
+                                       cwd=spec.cwd, start_new_session=True, **_identity(spec.user))
     except OSError as e:
         remedy = 'Make room on the disk' if e.errno == errno.ENOSPC else 'Check that the file exists and may be run'
         raise StackError(f'{spec.name} cannot be started: {e.strerror} ({e.filename or argv[0]})', remedy) from None
-
-# %% ../../nbs/02_local/06_server.ipynb #446ca72f
-def check_room(
-    folder:Path, # exists, or one of its parents does
-    need:int=300, # MB
-) -> None:
-    "Raise `StackError` when the disk has less room than a start needs."
-    at = next(o for o in (folder, *folder.parents) if o.exists())
-    if (free := shutil.disk_usage(at).free >> 20) < need:
-        raise StackError(f'{free} MB free in {at}, a start needs {need}', 'Make room, or set STOCK_PIPELINE_HOME to another disk', free=free)
-
-@contextmanager
-def disk_errors(
-    what:str, # the server or the step, for the message
-    folder:Path, # named when the system does not say which file
-):
-    "What the system says about files and folders becomes one clear line."
-    try: yield
-    except OSError as e:
-        remedy = 'Make room on the disk' if e.errno in (errno.ENOSPC, errno.EDQUOT) else 'Check who owns the folder, or set STOCK_PIPELINE_HOME to another'
-        raise StackError(f'{what}: {e.filename or folder}: {e.strerror}', remedy) from None
-
-def wait_until(
-    check:Callable[[], bool], # exceptions count as no
-    patience:float, # seconds
-    pause:float=0.05,
-) -> bool: # False when the time is up
-    "Ask again and again until it is so."
-    until = time.monotonic() + patience
-    while True:
-        try:
-            if check(): return True
-        except Exception: pass
-        if time.monotonic() > until: return False
-        time.sleep(pause)
+    note_process(home, spec.name, ProcessRef.of(process.pid, spec.folder))
+    return process
 
 # %% ../../nbs/02_local/06_server.ipynb #827caa20
 class Server:
@@ -182,7 +151,7 @@ def choose_port(self:Server) -> int:
 @patch
 def end_leftover(self:Server) -> None:
     "Stop a process that works in this server's folder and was started for this home by somebody who is gone."
-    for p in marked(self.home, self.folder):
+    for p in home_processes(self.home):
         if (ref := ProcessRef.of(p.pid, self.folder)).mine():
             logger.warning('%s: stopping process %s, left over from an earlier run', self.name, p.pid)
             end_process(ref, self.stop_signal, self.stop_timeout)
@@ -192,7 +161,7 @@ def end_leftover(self:Server) -> None:
 def prepare(self:Server) -> None:
     "All that has to be done before each start."
     with disk_errors(self.name, self.home):
-        for o in (self.home, self.home/'run', self.home/'logs'): o.mkdir(parents=True, exist_ok=True)
+        for o in ('run', 'logs'): (make_home(self.home)/o).mkdir(exist_ok=True)
         check_room(self.home)
         self.end_leftover()
         self.choose_port()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,16 +18,17 @@ from fastcore.basics import patch
 from pydantic import SecretStr
 
 from ..core.config import Settings, load_settings
+from ..core.disk import disk_errors
 from ..core.errors import StackError
-from .home import home_lock
+from .home import SMALL_DISK, check_erasable, home_lock, home_processes, is_home, make_home
 from .kafka import KafkaServer
 from .postgres import PostgresServer, end_postmaster, folder_elsewhere
-from .process import kill_all, marked
+from .process import kill_all
 from .redis import RedisServer
 from .server import Server, ServiceSpec, free_port
 
 # %% auto #0
-__all__ = ['ROLE_SETTINGS', 'SMALL_DISK', 'GUARD', 'Stack', 'erase_home', 'guarded', 'embedded_stack']
+__all__ = ['ROLE_SETTINGS', 'GUARD', 'Stack', 'erase_home', 'guarded', 'embedded_stack']
 
 # %% ../../nbs/02_local/10_stack.ipynb #1886cbac
 ROLE_SETTINGS = {'owner': 'postgres', 'writer': 'postgres_writer', 'reader': 'postgres_reader'} # role -> first part of its two settings
@@ -87,40 +89,51 @@ def stop(self:Stack) -> None:
     for o in reversed(self.servers): o.stop()
 
 # %% ../../nbs/02_local/10_stack.ipynb #acf4c648
-SMALL_DISK = 'stock-pipeline' # what such a disk is called in the system's list
-
 def _unmount(home): # the small disks that `prove` puts into a home of its own
-    for o in psutil.disk_partitions(all=True):
-        if o.device == SMALL_DISK and f'{o.mountpoint}/'.startswith(f'{home}/'): subprocess.run(['umount', '-l', o.mountpoint], capture_output=True)
+    small = [Path(o.mountpoint) for o in psutil.disk_partitions(all=True) if o.device == SMALL_DISK]
+    for at in small:
+        if at.is_relative_to(home): subprocess.run(['umount', '-l', str(at)], capture_output=True)
 
 def erase_home(
-    home:Path, # of a throwaway stack
+    home:Path, # STOCK_PIPELINE_HOME; nothing happens when it is not there
 ) -> None:
-    "End every process of this home and delete its data, PostgreSQL's too where it lies elsewhere."
-    kill_all(marked(Path(home), folder_elsewhere(home)))
+    """End every process of this home and delete its data, PostgreSQL's too where it lies elsewhere. Raises `StackError`, and
+    neither ends nor deletes anything, where the folder is not a home of this program."""
+    home = Path(home)
+    if home.exists() or home.is_symlink(): check_erasable(home)
+    home = home.resolve()
+    kill_all(home_processes(home))
     _unmount(home)
-    for folder in (Path(home), folder_elsewhere(home)):
+    for folder in (home, folder_elsewhere(home)):
         if (folder/'postgres').exists(): end_postmaster(folder/'postgres')
         shutil.rmtree(folder, ignore_errors=True)
 
 @patch
 def remove(self:Stack) -> None:
-    "Erase the home of this stack; for `reset` and for throwaway stacks."
+    "Erase the home of this stack; for `reset` and for throwaway stacks. Raises `StackError` as `erase_home` does."
     erase_home(self._settings.stock_pipeline_home)
 
-GUARD = "import sys; sys.stdin.read() or (sys.path.insert(0, sys.argv[2]), __import__('stock_pipeline.local.stack', fromlist=['_']).erase_home(sys.argv[1]))"
+GUARD = """import sys
+if not sys.stdin.read():
+    sys.path.insert(0, sys.argv[2])
+    from stock_pipeline.local.stack import erase_home
+    erase_home(sys.argv[1])
+"""
 
 @contextmanager
 def guarded(
-    home:Path, # erased when this process dies inside
-):
-    "Whatever happens to this process, nothing of the home is left."
+    home:Path, # new or empty; erased when this process dies inside
+) -> Iterator[None]:
+    "Whatever happens to this process, nothing of the home is left; raises `StackError` for a folder that holds something."
+    with disk_errors('home', home): made = is_home(make_home(home))
+    if not made: raise StackError(f'{home} is not empty, and a throwaway stack removes its home', 'Name another folder')
     argv = [sys.executable, '-c', GUARD, str(home), str(Path(find_spec('stock_pipeline').origin).parents[1])]
-    guard = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    guard = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             start_new_session=True)
     try: yield
     finally:
-        erase_home(home)
-        guard.communicate(b'done')
+        try: erase_home(home)
+        finally: guard.communicate(b'done')
 
 # %% ../../nbs/02_local/10_stack.ipynb #307e1417
 @contextmanager

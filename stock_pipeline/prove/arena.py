@@ -23,8 +23,10 @@ from ..run.services import connector_jars, pipeline_specs
 from ..local.process import family, kill_all
 from .proxy import Proxies
 from .seeded_feed import SeededFeed, Sold
-from ..local.stack import SMALL_DISK, Stack, guarded
-from ..local.server import free_port, wait_until
+from ..local.home import SMALL_DISK
+from ..local.stack import Stack, guarded
+from ..core.waiting import wait_until
+from ..local.server import free_port
 from ..run.supervisor import Supervisor
 
 # %% auto #0

@@ -18,7 +18,8 @@ from .account import Doubt
 from .arena import Arena, holding, kafka_admin
 from ..run.services import pipeline_specs
 from ..local.process import ProcessRef, end_process, kill_all
-from ..local.server import spawn, wait_until
+from ..core.waiting import wait_until
+from ..local.server import spawn
 
 # %% auto #0
 __all__ = ['HARMS', 'BEFORE', 'STOPPED', 'BENT', 'QUICK', 'NotRun', 'harm', 'kill_producer', 'waiting',

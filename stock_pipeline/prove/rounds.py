@@ -18,7 +18,7 @@ from .arena import Arena
 from .harm import HARMS, QUICK, NotRun, plan
 from ..local.process import interrupt, stop_signals
 from .seeded_feed import Tape
-from ..local.server import wait_until
+from ..core.waiting import wait_until
 
 # %% auto #0
 __all__ = ['log', 'LIMIT', 'COLUMNS', 'Round', 'run_round', 'prove', 'total', 'report', 'run_prove']

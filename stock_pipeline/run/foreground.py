@@ -5,11 +5,12 @@
 # %% ../../nbs/12_run/02_foreground.ipynb #8ae74d17
 from __future__ import annotations
 
-import asyncio, logging, os, signal, threading, time
+import asyncio, logging, os, threading, time
 
 from ..core.config import Settings, secret_names
 from ..core.errors import ConfigError
 from ..core.private_parts import end_java
+from ..local.process import stop_event, stop_signals
 
 # %% auto #0
 __all__ = ['SERVICES', 'OneLine', 'start_logging', 'serve_producer', 'serve_stream', 'serve_dashboard', 'run_service']
@@ -33,26 +34,21 @@ def start_logging(level:str='INFO'): # DEBUG, INFO, WARNING or ERROR
     for name in ('httpx', 'httpcore', 'websockets', 'py4j'): logging.getLogger(name).setLevel('CRITICAL' if name == 'py4j' else 'WARNING') # the first three would log addresses, the last one traces
 
 # %% ../../nbs/12_run/02_foreground.ipynb #3ba7fdea
-def _on_signals(stop):
-    for sig in (signal.SIGINT, signal.SIGTERM): signal.signal(sig, lambda *_: stop())
-
 def serve_producer(settings:Settings):
     "The producer, until a signal."
     from stock_pipeline.ingest.producer import run_producer
     async def main():
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for sig in (signal.SIGINT, signal.SIGTERM): loop.add_signal_handler(sig, stop.set)
-        await run_producer(settings, stop)
+        await run_producer(settings, stop_event())
     asyncio.run(main())
 
 def serve_stream(settings:Settings):
     "The Spark job, until a signal."
     from stock_pipeline.job.job import run_stream
     stop = threading.Event()
-    _on_signals(stop.set)
     for name in secret_names(): os.environ.pop(name, None) # the settings hold them; the JVM and Spark's workers are not told
-    try: run_stream(settings, stop, os.environ.get('SPARK_CONNECTOR_JARS', ''))
-    finally: end_java()
+    with stop_signals(stop.set):
+        try: run_stream(settings, stop, os.environ.get('SPARK_CONNECTOR_JARS', ''))
+        finally: end_java()
 
 # %% ../../nbs/12_run/02_foreground.ipynb #1650a090
 def serve_dashboard(settings:Settings, port:int|None=None, host:str='127.0.0.1'):

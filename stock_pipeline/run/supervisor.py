@@ -14,9 +14,10 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from ..core.errors import PipelineError, StackError
-from ..local.process import ProcessRef, end_process, kill_all, marked, stop_signals
-from ..local.postgres import folder_elsewhere
-from ..local.home import home_lock, read_state, running_supervisor, state_path, write_state
+from ..local.process import ProcessRef, end_process, kill_all, stop_signals
+from stock_pipeline.local.home import (
+    home_lock, home_processes, read_state, running_supervisor, state_path, write_state,
+)
 from ..local.server import ServiceSpec, last_line, spawn
 
 # %% auto #0
@@ -69,9 +70,10 @@ def end_leftovers(
     for o in reversed(read_state(home)['services']):
         if o['pid']:
             logger.warning('stopping %s (process %s), left over from an earlier run', o['name'], o['pid'])
-            end_process(ProcessRef(o['pid'], o['start'], o['folder']), o['stop_signal'], o['stop_timeout'])
+            ref = ProcessRef(o['pid'], o['start'], o['folder'])
+            end_process(ref, o['stop_signal'], o['stop_timeout'], Path(home).resolve())
             stopped.append(o['name'])
-    kill_all(marked(Path(home), folder_elsewhere(home)))
+    kill_all(home_processes(home))
     state_path(home).unlink(missing_ok=True)
     return stopped
 
@@ -161,7 +163,7 @@ def stop(self:Supervisor) -> None:
     for svc in reversed(self.services.values()):
         svc.stop.set(); svc.wake.set()
         if svc.thread: svc.thread.join(svc.spec.stop_timeout + 15)
-    kill_all(marked(self.home, folder_elsewhere(self.home)))
+    kill_all(home_processes(self.home))
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #d8266430
 @patch
@@ -228,7 +230,8 @@ def _died(self:Supervisor, svc, how):
 def _end(self:Supervisor, svc):
     if svc.process is None: return
     if svc.process.poll() is None: self._set(svc, 'stopping')
-    end_process(ProcessRef(svc.ref.pid, svc.ref.start), svc.spec.stop_signal, svc.spec.stop_timeout) # our own child: no folder to check
+    ref = ProcessRef(svc.ref.pid, svc.ref.start) # our own child: no folder to check
+    end_process(ref, svc.spec.stop_signal, svc.spec.stop_timeout, self.home)
     svc.process.wait()
     svc.process = None
     try: svc.spec.after()

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.config import Settings
-from ..core.disk import DiskWatch
+from ..core.disk import DiskWatch, check_room
 from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError, in_words
 from ..local.archives import fetch_artifacts, missing_artifacts
 from ..local.home import home_lock, keep_settings, make_home, running_supervisor, settings_env
@@ -25,7 +25,7 @@ from ..local.java import find_java, java_home
 from ..local.postgres import folder_elsewhere
 from .services import connector_jars, fresh_beat, pipeline_specs, spark_archive, with_archive
 from ..local.stack import Stack
-from ..local.server import check_room, free_port, last_line
+from ..local.server import free_port, last_line
 from .status import pipeline_status
 from .supervisor import Supervisor, end_leftovers
 from ..store.progress import read_offsets
