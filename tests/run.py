@@ -1,8 +1,8 @@
 """Runs the project's tests: `./pipeline test` the fast tier, `./pipeline test --all` also the long one.
 
 Steps: the modules equal their notebooks · notebooks are clean · the budget of skipped cells · README equals the index
-notebook · structure tests (pytest) · every notebook · integration notebooks (papermill). At the end a table of times and
-the line `N passed, N failed`.
+notebook · structure tests (pytest) · every notebook, and whether it shows what it stores · integration notebooks
+(papermill). At the end a table of times and the line `N passed, N failed`.
 """
 import argparse, shutil, signal, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,8 @@ def main():
         for name, step in tree_steps(args.names).items(): report.add(jobs.timed(name, step, ROOT))
         books = [b for b in tree.notebooks(ROOT/'nbs') if wanted(str(b.relative_to(ROOT)), args.names)]
         books = [b for b in books if not tree.is_skipped(b)]
-        long_books = [b for b in tree.notebooks(ROOT/'tests'/'integration') if wanted(str(b.relative_to(ROOT)), args.names)]
+        long_books = tree.notebooks(ROOT/'tests'/'integration')
+        long_books = [b for b in long_books if wanted(str(b.relative_to(ROOT)), args.names)]
         with jobs.lent_stack(env, [] if args.no_stack else books + long_books, report):
             with ThreadPoolExecutor(args.workers) as pool:
                 todo = [pool.submit(jobs.run_notebook, ROOT, b, env, timeout) for b in books]

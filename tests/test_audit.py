@@ -9,11 +9,20 @@ GOOD, BAD = 'a'*64, 'b'*64
 
 def package(version='1.0', yanked=False, weaknesses=(), digest=GOOD):
     files = [{'digests': {'sha256': digest}, 'yanked': yanked, 'yanked_reason': 'broken wheel' if yanked else None}]
-    return {'info': {'version': version}, 'urls': files, 'releases': {version: files}, 'vulnerabilities': list(weaknesses)}
+    about = {'info': {'version': version}, 'vulnerabilities': list(weaknesses)}
+    return {**about, 'urls': files, 'releases': {version: files}}
 
-CVE = {'id': 'PYSEC-2024-1', 'aliases': ['CVE-2024-1'], 'fixed_in': ['1.1'], 'summary': 'reads files of others', 'withdrawn': None}
-PAGES = {'/fine/1.0/json': package(), '/yanked/1.0/json': package(yanked=True), '/weak/1.0/json': package(weaknesses=[CVE]), '/taken-back/1.0/json': package(weaknesses=[CVE | {'withdrawn': '2025-01-01'}]),
-         '/swapped/1.0/json': package(digest=BAD), '/newest/json': package(weaknesses=[CVE]), '/older/json': package(version='2.0') | {'releases': {'1.0': package()['urls']}}}
+CVE = {'id': 'PYSEC-2024-1', 'aliases': ['CVE-2024-1'], 'fixed_in': ['1.1'], 'summary': 'reads files of others',
+       'withdrawn': None}
+PAGES = {
+    '/fine/1.0/json': package(),
+    '/yanked/1.0/json': package(yanked=True),
+    '/weak/1.0/json': package(weaknesses=[CVE]),
+    '/taken-back/1.0/json': package(weaknesses=[CVE | {'withdrawn': '2025-01-01'}]),
+    '/swapped/1.0/json': package(digest=BAD),
+    '/newest/json': package(weaknesses=[CVE]),
+    '/older/json': package(version='2.0') | {'releases': {'1.0': package()['urls']}},
+}
 
 @pytest.fixture
 def index():
@@ -33,7 +42,8 @@ def test_what_is_found(index):
     assert asked(index, 'fine', 'taken-back') == ([], [])
     assert asked(index, 'yanked')[0] == ['yanked==1.0: withdrawn: broken wheel']
     assert asked(index, 'weak')[0] == ['weak==1.0: PYSEC-2024-1, mended in 1.1: reads files of others']
-    assert asked(index, 'newest')[0][0].startswith('newest==1.0: PYSEC-2024-1') # an index that tells of the newest version only
+    # An index that tells of the newest version only.
+    assert asked(index, 'newest')[0][0].startswith('newest==1.0: PYSEC-2024-1')
     assert asked(index, 'swapped')[0] == ['swapped==1.0: 1 hashes of the lock belong to no file of the index']
     assert asked(index, 'invented')[0] == ['invented==1.0: the index has no such version']
 

@@ -13,8 +13,11 @@ from stock_pipeline.core.config import secret_names
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT/'docker-compose.yml').read_text())
 SERVICES = COMPOSE['services']
-ROLES = {'producer': ('producer', 'twin'), 'spark-processor': ('stream', 'spark'), 'dashboard': ('dashboard', 'dashboard')} # service: lock, extra
-ELSEWHERE = {'KAFKA_BOOTSTRAP_SERVERS', 'STOCK_PIPELINE_HOME', 'STOCK_PIPELINE_CACHE', 'REPLAY_FILES'} # settings that the images and the network fix
+# Service: its lock, its extra.
+ROLES = {'producer': ('producer', 'twin'), 'spark-processor': ('stream', 'spark'),
+         'dashboard': ('dashboard', 'dashboard')}
+# Settings that the images and the network fix.
+ELSEWHERE = {'KAFKA_BOOTSTRAP_SERVERS', 'STOCK_PIPELINE_HOME', 'STOCK_PIPELINE_CACHE', 'REPLAY_FILES'}
 
 def dockerfile(role): return (ROOT/'docker'/role/'Dockerfile').read_text()
 
@@ -22,9 +25,11 @@ def test_the_services():
     assert set(SERVICES) == {'kafka', 'kafka-ui', 'postgres', 'redis', 'pgadmin', *ROLES}
     for name, service in SERVICES.items():
         assert service['restart'] == 'unless-stopped', name
-        if name in ROLES: assert 'HEALTHCHECK' in dockerfile(name) and re.search(r'^USER 10001', dockerfile(name), re.M), name
+        if name in ROLES:
+            assert 'HEALTHCHECK' in dockerfile(name) and re.search(r'^USER 10001', dockerfile(name), re.M), name
         else: assert service['healthcheck']['test'] and re.search(r':v?\d', service['image']), name
-        for other in service.get('depends_on', {}).values(): assert other['condition'] in ('service_healthy', 'service_started')
+        for other in service.get('depends_on', {}).values():
+            assert other['condition'] in ('service_healthy', 'service_started')
 
 def test_ports_are_published_on_this_machine_only():
     ports = [p for s in SERVICES.values() for p in s.get('ports', [])]
@@ -33,14 +38,20 @@ def test_ports_are_published_on_this_machine_only():
 def test_no_password_is_baked_in():
     for name, service in SERVICES.items():
         for key, value in service.get('environment', {}).items():
-            if 'PASSWORD' in key or key == 'REDISCLI_AUTH': assert re.fullmatch(r'\$\{\w+:\?.+\}', value), f'{name}: {key}'
+            if 'PASSWORD' in key or key == 'REDISCLI_AUTH':
+                assert re.fullmatch(r'\$\{\w+:\?.+\}', value), f'{name}: {key}'
     assert '${REDIS_PASSWORD:?' in SERVICES['dashboard']['environment']['REDIS_URL']
     assert SERVICES['producer']['environment']['FINNHUB_API_KEY'] == '${FINNHUB_API_KEY:-}'
-    for name in ('spark-processor', 'dashboard'): assert ':+' in SERVICES[name]['environment']['FINNHUB_API_KEY'], 'only the producer holds the key'
+    for name in ('spark-processor', 'dashboard'):
+        assert ':+' in SERVICES[name]['environment']['FINNHUB_API_KEY'], 'only the producer holds the key'
 
 def test_each_container_holds_only_the_passwords_it_needs():
-    held = {name: {k for k, v in SERVICES[name]['environment'].items() if k in secret_names() and v is not None} - {'FINNHUB_API_KEY'} for name in ROLES}
-    assert held == {'producer': set(), 'spark-processor': {'POSTGRES_PASSWORD', 'POSTGRES_WRITER_PASSWORD', 'REDIS_URL'}, 'dashboard': {'POSTGRES_READER_PASSWORD', 'REDIS_URL'}}
+    def held(name):
+        given = {k for k, v in SERVICES[name]['environment'].items() if v is not None}
+        return given & set(secret_names()) - {'FINNHUB_API_KEY'}
+    assert held('producer') == set()
+    assert held('spark-processor') == {'POSTGRES_PASSWORD', 'POSTGRES_WRITER_PASSWORD', 'REDIS_URL'}
+    assert held('dashboard') == {'POSTGRES_READER_PASSWORD', 'REDIS_URL'}
 
 def test_each_setting_reaches_a_container():
     names = set(re.findall(r'^(\w+)=', (ROOT/'.env.example').read_text(), re.M))
@@ -58,9 +69,11 @@ def test_an_image_installs_what_its_role_asks_for(role):
     assert f'requirements/{lock}.lock' in dockerfile(role) and '--require-hashes' in dockerfile(role)
     parser = ConfigParser(delimiters=['='])
     parser.read(ROOT/'settings.ini')
-    asked = [Requirement(r) for r in (parser['DEFAULT']['requirements'] + ' ' + parser['DEFAULT'][f'{extra}_requirements']).split()]
-    held = {canonicalize_name(m[1]): m[2] for m in re.finditer(r'^([\w.-]+)==([^\s;]+)', (ROOT/'requirements'/f'{lock}.lock').read_text(), re.M)}
-    wrong = [str(r) for r in asked if not r.specifier.contains(held.get(canonicalize_name(r.name), '0'), prereleases=True)]
+    settings, pins = parser['DEFAULT'], (ROOT/'requirements'/f'{lock}.lock').read_text()
+    asked = [Requirement(r) for r in (settings['requirements'] + ' ' + settings[f'{extra}_requirements']).split()]
+    held = {canonicalize_name(m[1]): m[2] for m in re.finditer(r'^([\w.-]+)==([^\s;]+)', pins, re.M)}
+    version = lambda r: held.get(canonicalize_name(r.name), '0')
+    wrong = [str(r) for r in asked if not r.specifier.contains(version(r), prereleases=True)]
     assert not wrong, f'run requirements/lock.sh: {wrong}'
     heavy = {'pyspark', 'streamlit', 'fastapi', 'nbdev'} - {r.name for r in asked}
     assert not heavy & set(held)
@@ -86,7 +99,8 @@ def test_what_stands_in_the_env_file_stays(tmp_path):
     assert (made['STOCK_SYMBOLS'], made['REDIS_PASSWORD']) == ('AAPL', 'mine') and len(made['POSTGRES_PASSWORD']) == 36
 
 def healthcheck(name, **env):
-    done = subprocess.run([sys.executable, '-I', ROOT/'docker'/'healthcheck.py', name], capture_output=True, text=True, env={**os.environ, **env})
+    command = [sys.executable, '-I', ROOT/'docker'/'healthcheck.py', name]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env})
     return done.returncode, (done.stdout + done.stderr).strip()
 
 @pytest.mark.parametrize('name', ['producer', 'stream'])
@@ -107,7 +121,8 @@ def test_the_job_is_healthy_once_it_has_stored_a_batch(tmp_path):
     beat.parent.mkdir()
     job = subprocess.Popen(['sleep', '60'])
     try:
-        for pid, batch, said in ((job.pid, -1, 'no batch yet'), (job.pid, 0, 'running'), (1, -1, 'running' if old(1) else 'no batch yet')):
+        first = 'running' if old(1) else 'no batch yet'
+        for pid, batch, said in ((job.pid, -1, 'no batch yet'), (job.pid, 0, 'running'), (1, -1, first)):
             beat.write_text(json.dumps({'state': 'running', 'batch_id': batch, 'pid': pid}))
             assert healthcheck('stream', **home) == (int(said != 'running'), f'stream: {said}')
     finally: job.kill(); job.wait()
@@ -118,7 +133,10 @@ def old(pid): # runs for more than two minutes
 
 def test_health_of_the_page():
     class Page(http.server.BaseHTTPRequestHandler):
-        def do_GET(self): self.send_response(200 if self.path == '/_stcore/health' else 404); self.end_headers(); self.wfile.write(b'ok')
+        def do_GET(self):
+            self.send_response(200 if self.path == '/_stcore/health' else 404)
+            self.end_headers()
+            self.wfile.write(b'ok')
         def log_message(self, *args): pass
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

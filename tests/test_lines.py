@@ -32,7 +32,8 @@ def wide_lines(text): return [(i, line) for i, line in enumerate(text.splitlines
 
 def written_by_nbdev(text): # numbers of lines
     "The lines of `__all__`, which nbdev breaks later than we would."
-    nodes = [n for n in ast.parse(text).body if isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', '') == '__all__']
+    assigned = (n for n in ast.parse(text).body if isinstance(n, ast.Assign))
+    nodes = [n for n in assigned if getattr(n.targets[0], 'id', '') == '__all__']
     return {i for n in nodes for i in range(n.lineno, n.end_lineno + 1)}
 
 def wrong(path):

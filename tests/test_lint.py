@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 NOT_YET = set('core local feed twin ingest stream store job keep serve run prove bench cli tests'.split()) | {'the top'}
 # above: places nobody has cleaned yet; none may be added
-PLACES = sorted({*(p.name for p in (ROOT/'stock_pipeline').iterdir() if (p/'__init__.py').exists()), 'the top', 'tests'})
+ROOMS = {p.name for p in (ROOT/'stock_pipeline').iterdir() if (p/'__init__.py').exists()}
+PLACES = sorted(ROOMS | {'the top', 'tests'})
 
 def place(path): # a path below the top folder
     "The room of a notebook or module, else the folder at the top."

@@ -9,10 +9,14 @@ from runner.tree import notebooks
 ROOT = Path(__file__).resolve().parent.parent
 
 def cell(*stored, tags=()):
-    return {'id': 'a1', 'cell_type': 'code', 'source': ['#| hide\n', 'f()'], 'metadata': {'tags': list(tags)}, 'outputs': list(stored)}
+    return {'id': 'a1', 'cell_type': 'code', 'source': ['#| hide\n', 'f()'], 'metadata': {'tags': list(tags)},
+            'outputs': list(stored)}
 
 def printed(text, name='stdout'): return {'output_type': 'stream', 'name': name, 'text': text.splitlines(True)}
-def result(**data): return {'output_type': 'execute_result', 'data': {k.replace('_', '/'): v for k, v in data.items()}, 'metadata': {}}
+def result(**data):
+    data = {kind.replace('_', '/'): content for kind, content in data.items()}
+    return {'output_type': 'execute_result', 'data': data, 'metadata': {}}
+
 def differs(stored, made, **kwargs): return outputs.difference(cell(*stored, **kwargs), made)
 
 def test_an_empty_or_an_outdated_output_is_seen():
@@ -27,8 +31,9 @@ def test_what_varies_must_only_be_shown():
     assert differs([printed('1\n')], [], tags=['long-run']) == '' and differs([], [printed('1\n')], tags=['long-run'])
 
 def test_of_a_picture_only_its_presence_counts():
-    assert differs([result(image_png='aa', text_plain='<Figure>')], [result(image_png='bb', text_plain='<Figure>')]) == ''
-    assert differs([result(text_plain='<Figure>')], [result(image_png='bb', text_plain='<Figure>')])
+    old, new = (result(image_png=content, text_plain='<Figure>') for content in ('aa', 'bb'))
+    assert differs([old], [new]) == ''
+    assert differs([result(text_plain='<Figure>')], [new])
 
 def test_texts_printed_in_pieces_are_one():
     assert differs([printed('1\n'), printed('2\n')], [printed('1\n2\n')]) == ''
@@ -48,10 +53,12 @@ def test_cells_that_were_not_run_are_not_compared(tmp_path):
     assert outputs.differences(book, {'a1': []})[0].startswith('cell a1 (f()) stores an output')
 
 def test_what_does_not_belong_in_an_output():
-    bad = ['x.py:3: UserWarning: old', f'{ROOT}/nbs', str(Path.home()/'x'), '<Thing at 0x7f3a5c1d2e80>', '26/11/22 WARN Utils: x']
+    bad = ['x.py:3: UserWarning: old', f'{ROOT}/nbs', str(Path.home()/'x'), '<Thing at 0x7f3a5c1d2e80>',
+           '26/11/22 WARN Utils: x']
     for text in bad: assert outputs.foreign(cell(printed(text)), ROOT), text
     assert outputs.foreign(cell(printed('x', 'stderr')), ROOT)
-    for text in ('Redis is away', 'warning of a halt', '0x7f'): assert not outputs.foreign(cell(printed(text)), ROOT), text
+    for text in ('Redis is away', 'warning of a halt', '0x7f'):
+        assert not outputs.foreign(cell(printed(text)), ROOT), text
 
 @pytest.mark.parametrize('room', sorted(p.name for p in (ROOT/'nbs').iterdir() if p.name[:2].isdigit()))
 def test_a_room_shows_nothing_that_does_not_belong_there(room):

@@ -1,7 +1,6 @@
 "mypy in its basic form finds nothing; runner/typed.py says how it is shown what `@patch` does."
 import subprocess, sys
 from collections import defaultdict
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from runner import typed
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = sorted(p.name for p in (ROOT/'stock_pipeline').iterdir() if (p/'__init__.py').exists())
-NOT_YET = set('core local feed twin ingest stream store job keep serve run prove bench cli'.split()) - {'stream', 'keep'}
+NOT_YET = {'core', 'local', 'feed', 'twin', 'ingest', 'store', 'job', 'serve', 'run', 'prove', 'cli'}
 # above: rooms nobody has cleaned yet; none may be added
 
 PATCHED = '''"A module."
@@ -53,7 +52,8 @@ def test_patched_methods_stand_in_their_class():
     assert [i for line, i in lines if 'def' in line] == [6, 9, 13, 16]
 
 def test_errors_are_told_with_the_lines_of_the_modules():
-    assert typed.told('a.py:2: error: bad  [misc]\nFound 1 error', {'a.py': [1, 40]}) == [(Path('a.py'), 40, 'bad  [misc]')]
+    said = 'a.py:2: error: bad  [misc]\nFound 1 error'
+    assert typed.told(said, {'a.py': [1, 40]}) == [(Path('a.py'), 40, 'bad  [misc]')]
 
 @pytest.fixture(scope='module')
 def copy(tmp_path_factory): # (folder, numbers of lines)
@@ -63,7 +63,8 @@ def copy(tmp_path_factory): # (folder, numbers of lines)
 @pytest.fixture(scope='module')
 def found(copy): # {room: errors, one a line}
     folder, numbers = copy
-    command = [sys.executable, '-m', 'mypy', '--config-file', str(ROOT/'mypy.ini'), '--cache-dir', '/dev/null', 'stock_pipeline']
+    command = [sys.executable, '-m', 'mypy', '--config-file', str(ROOT/'mypy.ini'), '--cache-dir', '/dev/null',
+               'stock_pipeline']
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     out = defaultdict(list)

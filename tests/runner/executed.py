@@ -2,7 +2,8 @@
 
     python tests/runner/executed.py NOTEBOOK ROOT OUTPUTS.json
 
-OUTPUTS.json becomes {cell id: outputs as nbdev_clean leaves them}, of all cells that were run. Exit status 1: a cell failed.
+OUTPUTS.json becomes {cell id: outputs as nbdev_clean leaves them}, of all cells that were run. Exit status 1: a cell
+failed.
 """
 import copy, json, sys
 from pathlib import Path
@@ -21,7 +22,7 @@ class RecordingShell(nbdev.test.CaptureShell):
         self.made[cell.id] = as_stored(cell.outputs)
 
 def as_stored(outputs):
-    "In the form that nbdev_clean leaves in a notebook, without the log (stderr), whose times and threads are never the same."
+    "As nbdev_clean leaves it in a notebook, without the log (stderr), whose times and threads are never the same."
     kept = [copy.deepcopy(dict(o)) for o in outputs if o.get('name') != 'stderr']
     clean_nb({'cells': [{'source': '', 'metadata': {}, 'outputs': kept}], 'metadata': {}})
     return kept

@@ -15,8 +15,9 @@ def clean_env(root:Path, home:Path):
     "The user's environment without the project's settings, with a home of the tests' own."
     settings = re.findall(r'^([A-Z_]+)=', (root/'.env.example').read_text(), re.M)
     keep = {k: v for k, v in os.environ.items() if k not in settings or k == 'STOCK_PIPELINE_CACHE'}
-    return keep | {'STOCK_PIPELINE_HOME': str(home), 'JUPYTER_PREFER_ENV_PATH': '1', 'PYTHONWARNINGS': 'error:::__main__',
-                   'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ.get("PATH", "")}', 'TQDM_DISABLE': '1'}
+    path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ.get("PATH", "")}'
+    return keep | {'STOCK_PIPELINE_HOME': str(home), 'PATH': path, 'PYTHONWARNINGS': 'error:::__main__',
+                   'JUPYTER_PREFER_ENV_PATH': '1', 'TQDM_DISABLE': '1'}
 
 def timed(name, step, *args):
     "A check that returns '' or what is wrong, as a result."
@@ -47,7 +48,8 @@ def run_marked(name, command, env, timeout, cwd):
     "Run to the end or to the time limit, end what it left; returns (exit status, output, names of what was left)."
     mark = f'{os.getpid()}:{name}:'
     with tempfile.TemporaryFile('w+') as out:
-        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env | {MARK: mark}, cwd=cwd)
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                 env=env | {MARK: mark}, cwd=cwd)
         try: status = child.wait(timeout)
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGINT) # gives it a chance to stop what it started
@@ -57,7 +59,8 @@ def run_marked(name, command, env, timeout, cwd):
         except BaseException:
             end_all(left_running(mark)); raise
         until = time.monotonic() + 5
-        while (left := left_running(mark)) and time.monotonic() < until: time.sleep(0.2) # a JVM ends a little after its parent
+        # A JVM ends a little after its parent.
+        while (left := left_running(mark)) and time.monotonic() < until: time.sleep(0.2)
         names = sorted({_described(p) for p in left})
         end_all(left)
         out.seek(0)
@@ -98,7 +101,8 @@ def run_pytest(root, env, long):
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder)/'results.xml'
-        command = [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--junitxml', str(xml), *([] if long else ['-m', 'not long']), str(root/'tests')]
+        command = [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--junitxml', str(xml)]
+        command += [*([] if long else ['-m', 'not long']), str(root/'tests')]
         status, output, left = run_marked('structure', command, env, 900, root)
         cases = ET.parse(xml).iter('testcase') if xml.exists() else []
         results = [_case(c) for c in cases]
@@ -108,19 +112,23 @@ def run_pytest(root, env, long):
 
 def _case(case):
     bad = [e for e in case if e.tag in ('failure', 'error')]
-    status = 'failed' if bad else 'skipped' if any(e.tag == 'skipped' for e in case) else 'passed'
-    detail = '\n'.join(f'{e.text or e.get("message")}' for e in bad) or next((e.get('message', '') for e in case if e.tag == 'skipped'), '')
-    return Result(f'{case.get("classname").removeprefix("tests.")}: {case.get("name")}', status, float(case.get('time') or 0), detail)
+    skipped = [e for e in case if e.tag == 'skipped']
+    status = 'failed' if bad else 'skipped' if skipped else 'passed'
+    words = [e.text or e.get('message') for e in bad] or [e.get('message', '') for e in skipped[:1]]
+    name = f'{case.get("classname").removeprefix("tests.")}: {case.get("name")}'
+    return Result(name, status, float(case.get('time') or 0), '\n'.join(map(str, words)))
 
 def parameters_of(root, path, tier):
     "The parameters of an integration notebook; ValueError where papermill would silently run the defaults."
     import papermill
     listed = json.loads((root/'tests/integration/parameters.json').read_text())
-    if path.stem not in listed or tier not in listed[path.stem]: raise ValueError(f'tests/integration/parameters.json has no "{path.stem}" with "{tier}"')
-    cells = json.loads(path.read_text())['cells']
-    if not any('parameters' in c.get('metadata', {}).get('tags', []) for c in cells): raise ValueError(f'no cell of {path.name} is tagged "parameters": papermill would run the defaults')
+    if tier not in listed.get(path.stem, {}):
+        raise ValueError(f'tests/integration/parameters.json has no "{path.stem}" with "{tier}"')
+    if not any('parameters' in outputs.tags(c) for c in json.loads(path.read_text())['cells']):
+        raise ValueError(f'no cell of {path.name} is tagged "parameters": papermill would run the defaults')
     given, known = listed[path.stem][tier], papermill.inspect_notebook(str(path))
-    if unknown := set(given) - set(known): raise ValueError(f'the parameters cell of {path.name} does not set {", ".join(sorted(unknown))}')
+    if unknown := set(given) - set(known):
+        raise ValueError(f'the parameters cell of {path.name} does not set {", ".join(sorted(unknown))}')
     return given
 
 def run_integration(root, path, env, tier, timeout):
@@ -130,7 +138,8 @@ def run_integration(root, path, env, tier, timeout):
         out, given = Path(folder)/path.name, Path(folder)/'parameters.json'
         try: given.write_text(json.dumps(parameters_of(root, path, tier)))
         except Exception as e: return [Result(name, 'failed', 0, f'{e}')]
-        command = [sys.executable, '-m', 'papermill', str(path), str(out), '-f', str(given), '-k', 'python3', '--cwd', str(path.parent), '--no-progress-bar', '--log-level', 'ERROR']
+        command = [sys.executable, '-m', 'papermill', str(path), str(out), '-f', str(given), '-k', 'python3',
+                   '--cwd', str(path.parent), '--no-progress-bar', '--log-level', 'ERROR']
         status, output, left = run_marked(name, command, env | {'PYTHONPATH': str(root)}, timeout, root)
         if status and out.exists(): output = failing_cell(out) or output
     return [as_result(name, start, status, output, left, timeout)]
@@ -147,11 +156,14 @@ def failing_cell(path):
 
 @contextmanager
 def lent_stack(env, books, report):
-    "One stack for all notebooks that ask for a place on it (`shared_stack`), started once; `env` names where the places are."
-    if not any('import shared_stack' in b.read_text() for b in books): yield; return
+    "One stack for all notebooks that ask for a place on it (`shared_stack`); `env` names where the places are."
+    if not any('import shared_stack' in b.read_text() for b in books):
+        yield
+        return
     from stock_pipeline.local.fixtures.shared_stack import FOLDER, lending_stack
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix='sp-stack-', ignore_cleanup_errors=True) as home, lending_stack(Path(home)/'home') as folder:
+    temporary = tempfile.TemporaryDirectory(prefix='sp-stack-', ignore_cleanup_errors=True)
+    with temporary as home, lending_stack(Path(home)/'home') as folder:
         report.add(Result('the shared stack starts', 'passed', time.monotonic() - start))
         env[FOLDER] = folder
         yield

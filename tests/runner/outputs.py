@@ -1,8 +1,9 @@
 """What the notebooks show beside what they showed when they were run.
 
-A cell that prints or shows something stores just that; `tests/refresh_outputs.py` puts it there. Two tags make exceptions, and
-tests/skip_budget.json says how many there may be: `varies` (ports, times, speeds: never the same twice, so only that something
-is shown counts) and `long-run` (figures of a run that takes too long for a test: what is stored stays).
+A cell that prints or shows something stores just that; `tests/refresh_outputs.py` puts it there. Two tags make
+exceptions. `varies`: ports, times, speeds are never the same twice, so only that something is shown counts. `long-run`:
+figures of a run that takes too long for a test, so what is stored stays. tests/skip_budget.json says how many there may
+be.
 """
 import difflib, json, os, re, tempfile
 from pathlib import Path
@@ -27,7 +28,9 @@ NOT_YET = ( # rooms whose outputs nobody has refreshed since they are compared; 
 
 def tags(cell): return cell.get('metadata', {}).get('tags', [])
 
-def code_cells(path): return [c for c in json.loads(path.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
+def code_cells(path):
+    cells = json.loads(path.read_text(encoding='utf-8'))['cells']
+    return [c for c in cells if c['cell_type'] == 'code']
 
 def joined(text): return text if isinstance(text, str) else ''.join(text)
 
@@ -35,7 +38,8 @@ def said(output): # [(type, content)]
     "One output as what counts of it: all of a text, the mere presence of a picture."
     if output['output_type'] == 'stream': return [(output['name'], joined(output['text']))]
     if output['output_type'] == 'error': return [('error', output['ename'])]
-    return [(kind, joined(content) if kind.startswith('text/') else 'a picture') for kind, content in sorted(output['data'].items())]
+    is_text = lambda kind: kind.startswith('text/')
+    return [(kind, joined(o) if is_text(kind) else 'a picture') for kind, o in sorted(output['data'].items())]
 
 def shown(outputs):
     "What a cell shows, with printed texts in one piece."
@@ -52,17 +56,22 @@ def difference(cell, made): # '' or what is wrong
     if new and not stored: return f'shows something and stores nothing:\n{_as_text(new)}'
     if stored and not new: return f'stores an output and shows nothing:\n{_as_text(stored)}'
     if VARIES in tags(cell) or stored == new: return ''
-    lines = difflib.unified_diff(_as_text(stored).splitlines(), _as_text(new).splitlines(), 'stored', 'shown now', lineterm='', n=1)
+    old, now = (_as_text(o).splitlines() for o in (stored, new))
+    lines = difflib.unified_diff(old, now, 'stored', 'shown now', lineterm='', n=1)
     return 'shows something else than it stores:\n' + '\n'.join(list(lines)[:20])
 
-def _as_text(pairs): return '\n'.join(content if kind == 'stdout' else f'[{kind}] {content}' for kind, content in pairs)[:2000]
+def _as_text(pairs):
+    lines = (content if kind == 'stdout' else f'[{kind}] {content}' for kind, content in pairs)
+    return '\n'.join(lines)[:2000]
 
 def differences(path, made): # made: {cell id: outputs} of the cells that were run
     "Every cell of a notebook whose stored output is not what the run made."
     found = [(c, difference(c, made[c['id']])) for c in code_cells(path) if c['id'] in made]
     return [f'cell {c["id"]} ({_first_line(c)}) {what}' for c, what in found if what]
 
-def _first_line(cell): return next((line for line in joined(cell['source']).splitlines() if line.strip() and not line.startswith('#|')), '')
+def _first_line(cell):
+    lines = joined(cell['source']).splitlines()
+    return next((line for line in lines if line.strip() and not line.startswith('#|')), '')
 
 def refreshed(cell, made, varying=False): # the outputs to store
     "What a cell shows now; what is stored stays where no difference counts, so that no picture changes for nothing."

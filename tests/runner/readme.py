@@ -20,9 +20,12 @@ def render(root:Path) -> str: # text of README.md
     fm = nb.frontmatter_
     nb.cells = [c for c in nb.cells if c.cell_type != 'raw' and (c.source or '').strip()]
     body, resources = MarkdownExporter().from_notebook_node(nbformat.reads(json.dumps(nb2dict(nb)), as_version=4))
-    if resources.get('outputs'): raise ValueError('index.ipynb holds a picture as output: save it under nbs/images and show it with ![…](images/…)')
+    if resources.get('outputs'):
+        advice = 'save it under nbs/images and show it with ![…](images/…)'
+        raise ValueError(f'index.ipynb holds a picture as output: {advice}')
     top = f'# {fm["title"]}\n\n' + (f'> {fm["description"]}\n\n' if fm.get('description') else '')
-    return '<!-- Written by tests/render_readme.py from nbs/index.ipynb: edit that. -->\n\n' + top + _from_top(body, root).strip() + '\n'
+    note = '<!-- Written by tests/render_readme.py from nbs/index.ipynb: edit that. -->\n\n'
+    return note + top + _from_top(body, root).strip() + '\n'
 
 def _from_top(text, root):
     "Relative targets that exist in nbs/ get that folder; ../ goes."

@@ -37,12 +37,13 @@ class Report:
         return int(self.count('failed') > 0 or not self.count('passed'))
 
 def _gist(detail):
-    "What says most: pytest's first E line, the error that ends a traceback with both of the values it compares, else the first line."
+    "What says most: pytest's first E line, else the error that ends a traceback with both values, else the first line."
     lines = detail.strip().splitlines() or ['']
     if marked := [line[1:] for line in lines if line.startswith('E  ')]: said = marked[:1]
     elif 'Traceback' not in detail: said = lines[:1]
     else:
-        last = max((i for i, line in enumerate(lines) if re.match(r'[\w.]*(Error|Exception|Exit|Interrupt|Timeout)\b', line)), default=len(lines) - 1)
+        is_error = re.compile(r'[\w.]*(Error|Exception|Exit|Interrupt|Timeout)\b').match
+        last = max((i for i, line in enumerate(lines) if is_error(line)), default=len(lines) - 1)
         said = lines[last:last + 4]
     return ' | '.join(_short(line.strip()) for line in said)
 

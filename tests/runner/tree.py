@@ -1,4 +1,6 @@
-"Checks of the tree itself: what is exported, clean, skipped and rendered. Each works on a copy and returns '' or what is wrong."
+"""Checks of the tree itself: what is exported, clean, skipped and rendered.
+
+Each works on a copy and returns '' or what is wrong."""
 import difflib, json, os, re, shutil, subprocess, sys, tempfile
 from collections import Counter
 from contextlib import contextmanager
@@ -19,7 +21,8 @@ def copied(root:Path):
         for part in PARTS:
             if (root/part).is_dir(): shutil.copytree(root/part, copy/part, ignore=drop)
             elif (root/part).exists(): shutil.copy2(root/part, copy/part)
-        if (root/'tests/integration').is_dir(): shutil.copytree(root/'tests/integration', copy/'tests/integration', ignore=drop)
+        books = Path('tests/integration')
+        if (root/books).is_dir(): shutil.copytree(root/books, copy/books, ignore=drop)
         yield copy
 
 def nbdev(copy:Path, code:str):
@@ -30,7 +33,8 @@ def nbdev(copy:Path, code:str):
 
 def diff(old:Path, new:Path, name):
     a, b = (p.read_text(errors='replace').splitlines() if p.exists() else [] for p in (old, new))
-    return '\n'.join(list(difflib.unified_diff(a, b, f'{name} as it is', f'{name} as it should be', lineterm='', n=1))[:40])
+    lines = difflib.unified_diff(a, b, f'{name} as it is', f'{name} as it should be', lineterm='', n=1)
+    return '\n'.join(list(lines)[:40])
 
 def is_generated(path:Path): return path.name == '_modidx.py' or AUTO in path.read_text(errors='replace')[:400]
 
@@ -40,18 +44,25 @@ def check_export(root:Path):
         for p in (copy/'stock_pipeline').rglob('*.py'):
             if is_generated(p): p.unlink() # what has no notebook does not come back
         nbdev(copy, 'from nbdev.doclinks import nbdev_export; nbdev_export()')
-        files = {p.relative_to(f) for f in (root, copy) for p in (f/'stock_pipeline').rglob('*.py')} | {Path('pyproject.toml')}
-        wrong = [p for p in sorted(files) if not _same(root/p, copy/p)]
-        lines = [f'{p}: its notebook is gone, remove it' if not (copy/p).exists() else
-                 f'{p}: not exported yet, run nbdev_export' if not (root/p).exists() else f'{p} differs: run nbdev_export, or nbdev_update if the module was edited\n{diff(root/p, copy/p, p)}' for p in wrong]
+        modules = {p.relative_to(f) for f in (root, copy) for p in (f/'stock_pipeline').rglob('*.py')}
+        files = sorted(modules | {Path('pyproject.toml')})
+        lines = [_export_fault(root, copy, p) for p in files if not _same(root/p, copy/p)]
     return '\n'.join(lines)
+
+def _export_fault(root, copy, path):
+    if not (copy/path).exists(): return f'{path}: its notebook is gone, remove it'
+    if not (root/path).exists(): return f'{path}: not exported yet, run nbdev_export'
+    advice = f'{path} differs: run nbdev_export, or nbdev_update if the module was edited'
+    return f'{advice}\n{diff(root/path, copy/path, path)}'
 
 def _same(a:Path, b:Path): return a.exists() and b.exists() and a.read_bytes() == b.read_bytes()
 
 def check_clean(root:Path):
     "Every notebook is as nbdev_clean leaves it."
     with copied(root) as copy:
-        nbdev(copy, "import os; from nbdev.clean import nbdev_clean; nbdev_clean('nbs'); os.path.isdir('tests/integration') and nbdev_clean('tests/integration')")
+        nbdev(copy, "from nbdev.clean import nbdev_clean; nbdev_clean('nbs')")
+        if (copy/'tests/integration').is_dir():
+            nbdev(copy, "from nbdev.clean import nbdev_clean; nbdev_clean('tests/integration')")
         books = [p.relative_to(root) for f in ('nbs', 'tests/integration') for p in notebooks(root/f)]
         dirty = [p for p in books if not _same(root/p, copy/p)]
         return '\n'.join(f'{p}: run nbdev_clean --fname {p}\n{diff(root/p, copy/p, p)}' for p in dirty)
@@ -83,4 +94,5 @@ def check_readme(root:Path):
     with tempfile.TemporaryDirectory() as folder:
         new = Path(folder)/'README.md'
         new.write_text(render(root), encoding='utf-8')
-        return '' if _same(root/'README.md', new) else f'run: python tests/render_readme.py\n{diff(root/"README.md", new, "README.md")}'
+        if _same(root/'README.md', new): return ''
+        return f'run: python tests/render_readme.py\n{diff(root/"README.md", new, "README.md")}'

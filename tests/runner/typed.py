@@ -1,8 +1,8 @@
 """What a type checker sees: each method that `@patch` adds stands in its class.
 
-mypy does not know what fastcore's `@patch` does. So it reads a copy of the package in which the methods are moved, as text, into
-the class of the same module; what it finds there is told with the lines of the modules themselves. An attribute that begins as
-None and is filled later may be anything, unless its class says more.
+mypy does not know what fastcore's `@patch` does. So it reads a copy of the package in which the methods are moved, as
+text, into the class of the same module; what it finds there is told with the lines of the modules themselves. An
+attribute that begins as None and is filled later may be anything, unless its class says more.
 """
 import ast, re
 from pathlib import Path
@@ -23,7 +23,8 @@ def moved(text): # [(line, its number in the module; 0: of no line)]
     classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
     ends = {name: n.end_lineno for name, n in classes.items()}
     numbered = [(line, i) for i, line in enumerate(lines, 1)]
-    methods = {n.end_lineno: [(f'    {a}: "__typing.Any"', n.lineno) for a in filled_later(n)] for n in classes.values()}
+    declared = lambda n: [(f'    {name}: "__typing.Any"', n.lineno) for name in filled_later(n)]
+    methods = {n.end_lineno: declared(n) for n in classes.values()}
     gone = set()
     for function, name in patched(tree):
         if name not in ends: continue
@@ -50,7 +51,7 @@ def is_none(node): return isinstance(node, ast.Constant) and node.value is None
 
 def pairs(target, value): # (attribute of self, what it becomes)
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        for t, v in zip(target.elts, value.elts): yield from pairs(t, v)
+        for t, v in zip(target.elts, value.elts, strict=True): yield from pairs(t, v)
     elif isinstance(target, ast.Attribute) and getattr(target.value, 'id', '') == 'self': yield target.attr, value
 
 def as_method(function, numbered):
@@ -60,10 +61,12 @@ def as_method(function, numbered):
     words = [(f'    @{word}', patch.lineno) for word in kind.values()]
     first = min(d.lineno for d in function.decorator_list)
     inside = within_strings(function)
-    body = [(line if i in inside else f'    {line}', i) for line, i in numbered[first - 1:function.end_lineno] if i != patch.lineno]
+    lines = (pair for pair in numbered[first - 1:function.end_lineno] if pair[1] != patch.lineno)
+    body = [(line if i in inside else f'    {line}', i) for line, i in lines]
     return words + body
 
-def within_strings(node): # numbers of lines that begin inside a text of several lines: to indent one would change the text
+def within_strings(node): # numbers of lines
+    "Lines that begin inside a text of several lines: to indent one would change the text."
     texts = (n for n in ast.walk(node) if isinstance(n, (ast.Constant, ast.JoinedStr)) and n.end_lineno > n.lineno)
     return {i for n in texts for i in range(n.lineno + 1, n.end_lineno + 1)}
 
