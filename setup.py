@@ -33,11 +33,17 @@ setup(
     ],
     author=cfg["author"],
     python_requires=f">={cfg['min_python']},<{cfg['max_python']}",
-    packages=find_packages(include=["stock_pipeline", "stock_pipeline.*"]),
+    packages=find_packages( # not what only tests and notebooks use
+        include=["stock_pipeline", "stock_pipeline.*"],
+        exclude=["stock_pipeline.local.fixtures", "stock_pipeline.local.fixtures.*"],
+    ),
     include_package_data=True,
     package_data={"stock_pipeline": ["**/*.sql", "**/*.json", "**/*.txt"]},
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
-    entry_points={"console_scripts": cfg["console_scripts"].split(), "nbdev": [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
+    entry_points={
+        "console_scripts": cfg["console_scripts"].split(),
+        "nbdev": [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"],
+    },
     zip_safe=False,
 )
