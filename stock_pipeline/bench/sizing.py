@@ -66,6 +66,7 @@ def needs(m:Measured, a:Assumed) -> dict[str, dict[str, float]]: # role → reso
             'disk speed': (m.row_bytes + m.wal_bytes)*a.postgres_copies/a.disk_mb_s,
             'standby': m.wal_bytes*a.postgres_copies/a.redo_mb_s, 'disk room': on_postgres*day*a.days},
         'kafka': {
+            'cores': m.kafka_us*a.kafka_copies/busy, 'disk speed': on_kafka/a.disk_mb_s,
             # What is sent: to the other copies and to Spark.
             'disk room': on_kafka*day*a.kafka_days, 'network': on_kafka/a.net_mb_s}}
 
