@@ -49,11 +49,22 @@ class Visitor:
     def day(self) -> tuple[int, int]: # from midnight to midnight, New York
         d = self.history.dates[int(self.rng.integers(0, len(self.history.dates)))]
         return new_york_ms(d), new_york_ms(d + timedelta(days=1))
+    def first_hour(self) -> tuple[int, int]:
+        start, _ = self.day()
+        return start, start + 3_600_000
     def window(self) -> int: return int(self.rng.choice([5, 15, 30])) # minutes of a moving average
     def moment(self) -> tuple[datetime, int]: # where a page of ticks ended
         return datetime.fromtimestamp(self.now()/1000, timezone.utc), 0
 
 # %% ../../nbs/14_bench/15_reads.ipynb #f46890f8
+def _averages(reader, visitor):
+    start, end = visitor.span(24)
+    return read_averages(reader, visitor.symbols(), start, end, visitor.window())
+
+def _covered(reader, span, symbols):
+    start, end = span
+    return read_coverage(reader, start, end, symbols)
+
 QUESTIONS = { # page, question → how the page asks it
     ('every page', 'latest of all symbols'): lambda r, v: r.latest(),
     ('health strip', 'offsets'): lambda r, v: read_offsets(r, TOPIC),
@@ -65,8 +76,8 @@ QUESTIONS = { # page, question → how the page asks it
     ('overview', 'bars of an hour, 5 symbols'): lambda r, v: read_bars(r, v.symbols(), *v.span(61/60)),
     ('charts', 'bars of 24 h, 1 symbol'): lambda r, v: read_bars(r, v.symbols(1), *v.span(24)),
     ('charts', 'bars of 24 h, 5 symbols'): lambda r, v: read_bars(r, v.symbols(), *v.span(24)),
-    ('charts', 'averages of 24 h, 5 symbols'): lambda r, v: read_averages(r, v.symbols(), *v.span(24), v.window()),
-    ('charts', 'coverage of 24 h, 5 symbols'): lambda r, v: read_coverage(r, *v.span(24), v.symbols()),
+    ('charts', 'averages of 24 h, 5 symbols'): _averages,
+    ('charts', 'coverage of 24 h, 5 symbols'): lambda r, v: _covered(r, v.span(24), v.symbols()),
     ('data table', 'newest 50 ticks of all'): lambda r, v: r.ticks(None, 50),
     ('data table', 'an older page of all'): lambda r, v: r.ticks(None, 50, v.moment()),
     ('data table', 'newest 100 ticks, 5 symbols'): lambda r, v: r.ticks(v.symbols(), 100),
@@ -77,8 +88,9 @@ QUESTIONS = { # page, question → how the page asks it
     ('analytics', 'dead letters by reason'): lambda r, v: read_dead_letter_tally(r),
     ('analytics', 'newest dead letters'): lambda r, v: read_dead_letters(r),
     ('coverage', 'time that is covered'): lambda r, v: read_coverage_span(r),
-    ('coverage', 'symbols of a day'): lambda r, v: read_coverage(r, (d := v.day())[0], d[0] + 3_600_000),
-    ('coverage', 'a day, 40 symbols'): lambda r, v: read_coverage(r, *v.day(), v.symbols(min(40, len(v.busy))))}
+    ('coverage', 'symbols of a day'): lambda r, v: read_coverage(r, *v.first_hour()),
+    ('coverage', 'a day, 40 symbols'): lambda r, v: _covered(r, v.day(), v.symbols(min(40, len(v.busy)))),
+}
 
 # %% ../../nbs/14_bench/15_reads.ipynb #882242fd
 class Asked(NamedTuple):

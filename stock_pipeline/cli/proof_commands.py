@@ -81,6 +81,6 @@ def bench(
     parts = tuple(part.strip() for part in only.split(','))
     named = tuple(PEERS) if peers == 'all' else words_of(peers)
     plan = Plan(ticks=min(ticks, 100_000), symbols=20) if quick else Plan(ticks=ticks)
-    load = dict(repetitions=1, seconds=10, warm=12, quick=True) if quick else dict(repetitions=repetitions)
+    load: dict = dict(repetitions=1, seconds=10, warm=12, quick=True) if quick else dict(repetitions=repetitions)
     run = BenchRun(plan, parts, rate=rate, peers=named, soak=soak, **load)
     if not run_bench(run, BenchFiles(json_file, compare, charts)): raise typer.Exit(1)
