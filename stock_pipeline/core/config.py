@@ -5,10 +5,11 @@
 # %% ../../nbs/01_core/02_config.ipynb #65ccb779
 from __future__ import annotations
 
-import os, re, sys
+import os, re
 from pathlib import Path
 from typing import Annotated, Literal
 
+from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -19,19 +20,17 @@ from .records import AHEAD_MS
 __all__ = ['SYMBOL', 'default_home', 'default_cache', 'parse_symbols', 'Settings', 'secret_names', 'load_settings', 'env_example']
 
 # %% ../../nbs/01_core/02_config.ipynb #c9618d51
+_PROGRAM = 'stock-pipeline'
+
 def _is_root() -> bool: return hasattr(os, 'geteuid') and os.geteuid() == 0
 
 def default_home() -> Path: # folder for data, logs and generated secrets
     "The user's data folder (XDG on Linux, Application Support on macOS); `/var/lib/stock-pipeline` for root."
-    if _is_root(): return Path('/var/lib/stock-pipeline')
-    if sys.platform == 'darwin': return Path.home()/'Library/Application Support/stock-pipeline'
-    return Path(os.environ.get('XDG_DATA_HOME') or Path.home()/'.local/share')/'stock-pipeline'
+    return Path('/var/lib')/_PROGRAM if _is_root() else user_data_path(_PROGRAM, appauthor=False)
 
 def default_cache() -> Path: # folder for downloads
-    "The user's cache folder; `/var/cache/stock-pipeline` for root."
-    if _is_root(): return Path('/var/cache/stock-pipeline')
-    if sys.platform == 'darwin': return Path.home()/'Library/Caches/stock-pipeline'
-    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')/'stock-pipeline'
+    "The user's cache folder (XDG on Linux, Caches on macOS); `/var/cache/stock-pipeline` for root."
+    return Path('/var/cache')/_PROGRAM if _is_root() else user_cache_path(_PROGRAM, appauthor=False)
 
 # %% ../../nbs/01_core/02_config.ipynb #70cfcd7a
 SYMBOL = re.compile(r'[A-Z0-9][A-Z0-9.:_^=-]{0,23}')
@@ -44,49 +43,90 @@ def parse_symbols(
     symbols = tuple(dict.fromkeys(o.strip().upper() for o in parts if o.strip()))
     if not symbols: raise ValueError('at least one symbol, e.g. AAPL,MSFT')
     for o in symbols:
-        if not SYMBOL.fullmatch(o): raise ValueError(f'{o!r} is not a symbol: letters, digits and . : _ ^ = - only, at most 24')
+        if SYMBOL.fullmatch(o): continue
+        raise ValueError(f'{o!r} is not a symbol: letters, digits and . : _ ^ = - only, at most 24')
     return symbols
 
 # %% ../../nbs/01_core/02_config.ipynb #162d033f
 class Settings(BaseSettings):
     "All settings of the pipeline; frozen; secrets masked."
-    model_config = SettingsConfigDict(frozen=True, extra='ignore', env_ignore_empty=True, populate_by_name=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(frozen=True, extra='ignore', env_ignore_empty=True, populate_by_name=True,
+        hide_input_in_errors=True)
 
-    finnhub_api_key: SecretStr = Field(SecretStr(''), description='Key of finnhub.io. Empty: a simulated market feeds the pipeline and every page says SIMULATED.')
-    finnhub_url: str = Field('https://finnhub.io/api/v1', description='REST address; any compatible server may stand in.')
-    finnhub_ws_url: str = Field('wss://ws.finnhub.io', description='WebSocket address; the key is added by the client and never logged.')
-    stock_symbols: Annotated[tuple[str, ...], NoDecode] = Field(('AAPL', 'GOOGL', 'MSFT', 'AMZN', 'TSLA'), description='Symbols to follow, with commas between.')
-    transport: Literal['auto', 'websocket', 'rest'] = Field('auto', validation_alias='FEED', description='How ticks are fetched, not where they come from: websocket (trades), rest (quotes by polling), auto (trades, and quotes while the stream is away).')
+    finnhub_api_key: SecretStr = Field(SecretStr(''),
+        description='Key of finnhub.io. Empty: a simulated market feeds the pipeline and every page says SIMULATED.')
+    finnhub_url: str = Field('https://finnhub.io/api/v1',
+        description='REST address; any compatible server may stand in.')
+    finnhub_ws_url: str = Field('wss://ws.finnhub.io',
+        description='WebSocket address; the key is added by the client and never logged.')
+    stock_symbols: Annotated[tuple[str, ...], NoDecode] = Field(('AAPL', 'GOOGL', 'MSFT', 'AMZN', 'TSLA'),
+        description='Symbols to follow, with commas between.')
+    transport: Literal['auto', 'websocket', 'rest'] = Field('auto', validation_alias='FEED',
+        description='How ticks are fetched, not where they come from: websocket (trades), rest (quotes by polling), '
+            'auto (trades, and quotes while the stream is away).')
     fetch_interval: float = Field(30, gt=0, le=86400, description='Seconds between two rounds of REST quotes.')
     symbol_delay: float = Field(3, ge=0, le=3600, description='Seconds between two symbols of one round.')
-    rate_limit: int = Field(54, ge=1, le=1800, description='REST calls a minute, all kinds together; the free plan allows 60.')
-    kafka_bootstrap_servers: str = Field('localhost:9092', pattern=r'^[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*$', description='Broker of a service that you start yourself (kafka:29092 inside the containers). `up` starts a broker of its own and takes only the port from here.')
-    kafka_topic: str = Field('stock-prices', pattern=r'^[a-zA-Z0-9._-]{1,200}$', description='Topic of the real feed; the simulated and the replayed feed get a suffix of their own.')
-    spark_master: str = Field('local[2]', pattern=r'^(local(\[[\d*]+(,\d+)?\])?|spark://.+|k8s://.+|yarn)$', description='local[2], local[*], spark://host:7077 or k8s://https://host:443.')
-    spark_trigger_interval: str = Field('', pattern=r'^(\d+ (milliseconds?|seconds?|minutes?))?$', description='Time between micro-batches, e.g. 5 seconds. Empty: 30 seconds for rest, 1 second for the stream.')
-    max_offsets_per_trigger: int = Field(400_000, ge=1, description='Most records in one micro-batch, so that a backlog is drained in steady bites.')
-    checkpoint_dir: Path|None = Field(None, description='Folder of the Spark checkpoint; empty: inside STOCK_PIPELINE_HOME. /app/checkpoints inside the containers.')
-    postgres_host: str = Field('localhost', description='PostgreSQL server of a service that you start yourself; `up` starts one of its own on this machine.')
+    rate_limit: int = Field(54, ge=1, le=1800,
+        description='REST calls a minute, all kinds together; the free plan allows 60.')
+    kafka_bootstrap_servers: str = Field('localhost:9092', pattern=r'^[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*$',
+        description='Broker of a service that you start yourself (kafka:29092 inside the containers). `up` starts a '
+            'broker of its own and takes only the port from here.')
+    kafka_topic: str = Field('stock-prices', pattern=r'^[a-zA-Z0-9._-]{1,200}$',
+        description='Topic of the real feed; the simulated and the replayed feed get a suffix of their own.')
+    spark_master: str = Field('local[2]', pattern=r'^(local(\[[\d*]+(,\d+)?\])?|spark://.+|k8s://.+|yarn)$',
+        description='local[2], local[*], spark://host:7077 or k8s://https://host:443.')
+    spark_trigger_interval: str = Field('', pattern=r'^(\d+ (milliseconds?|seconds?|minutes?))?$',
+        description='Time between micro-batches, e.g. 5 seconds. Empty: 30 seconds for rest, 1 second for the '
+            'stream.')
+    max_offsets_per_trigger: int = Field(400_000, ge=1,
+        description='Most records in one micro-batch, so that a backlog is drained in steady bites.')
+    checkpoint_dir: Path|None = Field(None,
+        description='Folder of the Spark checkpoint; empty: inside STOCK_PIPELINE_HOME. /app/checkpoints inside the '
+            'containers.')
+    postgres_host: str = Field('localhost',
+        description='PostgreSQL server of a service that you start yourself; `up` starts one of its own on this '
+            'machine.')
     postgres_port: int = Field(5432, ge=1, le=65535, description='PostgreSQL port.')
-    postgres_db: str = Field('stockmarket', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Database of the real feed; the other feeds get a suffix of their own.')
-    postgres_user: str = Field('stockuser', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Owner of the database: makes tables, drops old days, backs up and restores.')
-    postgres_password: SecretStr = Field(SecretStr(''), description='Empty: the embedded stack makes one and keeps it in STOCK_PIPELINE_HOME.')
-    postgres_writer_user: str = Field('stockwriter', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Role that the stream job writes with; it can add and amend rows, but make or drop no table.')
-    postgres_writer_password: SecretStr = Field(SecretStr(''), description='Empty: made by the embedded stack; at a server of your own the owner writes instead.')
-    postgres_reader_user: str = Field('stockreader', pattern=r'^[a-z_][a-z0-9_]{0,40}$', description='Role of the dashboard, status and doctor; it only reads.')
-    postgres_reader_password: SecretStr = Field(SecretStr(''), description='Empty: made by the embedded stack; at a server of your own the owner reads instead.')
-    redis_url: SecretStr = Field(SecretStr('redis://localhost:6379/0'), description='Redis of a service that you start yourself, with the password if it has one. `up` starts one of its own and takes only the port from here.')
+    postgres_db: str = Field('stockmarket', pattern=r'^[a-z_][a-z0-9_]{0,40}$',
+        description='Database of the real feed; the other feeds get a suffix of their own.')
+    postgres_user: str = Field('stockuser', pattern=r'^[a-z_][a-z0-9_]{0,40}$',
+        description='Owner of the database: makes tables, drops old days, backs up and restores.')
+    postgres_password: SecretStr = Field(SecretStr(''),
+        description='Empty: the embedded stack makes one and keeps it in STOCK_PIPELINE_HOME.')
+    postgres_writer_user: str = Field('stockwriter', pattern=r'^[a-z_][a-z0-9_]{0,40}$',
+        description='Role that the stream job writes with; it can add and amend rows, but make or drop no table.')
+    postgres_writer_password: SecretStr = Field(SecretStr(''),
+        description='Empty: made by the embedded stack; at a server of your own the owner writes instead.')
+    postgres_reader_user: str = Field('stockreader', pattern=r'^[a-z_][a-z0-9_]{0,40}$',
+        description='Role of the dashboard, status and doctor; it only reads.')
+    postgres_reader_password: SecretStr = Field(SecretStr(''),
+        description='Empty: made by the embedded stack; at a server of your own the owner reads instead.')
+    redis_url: SecretStr = Field(SecretStr('redis://localhost:6379/0'),
+        description='Redis of a service that you start yourself, with the password if it has one. `up` starts one of'
+            ' its own and takes only the port from here.')
     cache_ttl: int = Field(300, ge=1, description='Seconds that a latest value lives in Redis.')
-    retention_days: int = Field(30, ge=1, le=36500, description='Days of ticks that `stock-pipeline retention` keeps. Nothing is dropped unless that command runs, e.g. daily.')
-    disk_warning_mb: int = Field(2000, ge=0, description='Less free room than this on the disk, but at most a tenth of it, makes a warning.')
-    disk_limit_mb: int = Field(300, ge=0, description='Less free room than this is an error: the disk is as good as full.')
-    dashboard_port: int = Field(8501, ge=1, le=65535, description='Port of the dashboard; the next free one is taken when it is busy.')
-    replay_files: Annotated[tuple[str, ...], NoDecode] = Field((), description='Recorded day(s) to replay instead of a live feed, with commas between; set by `stock-pipeline replay`.')
+    retention_days: int = Field(30, ge=1, le=36500,
+        description='Days of ticks that `stock-pipeline retention` keeps. Nothing is dropped unless that command '
+            'runs, e.g. daily.')
+    disk_warning_mb: int = Field(2000, ge=0,
+        description='Less free room than this on the disk, but at most a tenth of it, makes a warning.')
+    disk_limit_mb: int = Field(300, ge=0,
+        description='Less free room than this is an error: the disk is as good as full.')
+    dashboard_port: int = Field(8501, ge=1, le=65535,
+        description='Port of the dashboard; the next free one is taken when it is busy.')
+    replay_files: Annotated[tuple[str, ...], NoDecode] = Field((),
+        description='Recorded day(s) to replay instead of a live feed, with commas between; set by `stock-pipeline '
+            'replay`.')
     twin_seed: int = Field(7, ge=0, description='Seed of the simulated market.')
-    twin_speed: float = Field(1, ge=0, description='Speed of the simulated market or the replay: 1 real time, 60 a minute a second, 0 as fast as possible.')
-    twin_sessions: Literal['always', 'real'] = Field('always', description='Opening hours of the simulated market: always open, or the exchange calendar.')
-    stock_pipeline_home: Path = Field(default_factory=default_home, description="Data, logs and generated passwords of the embedded stack; empty: the user's data folder.")
-    stock_pipeline_cache: Path = Field(default_factory=default_cache, description="Downloads; empty: the user's cache folder.")
+    twin_speed: float = Field(1, ge=0,
+        description='Speed of the simulated market or the replay: 1 real time, 60 a minute a second, 0 as fast as '
+            'possible.')
+    twin_sessions: Literal['always', 'real'] = Field('always',
+        description='Opening hours of the simulated market: always open, or the exchange calendar.')
+    stock_pipeline_home: Path = Field(default_factory=default_home,
+        description="Data, logs and generated passwords of the embedded stack; empty: the user's data folder.")
+    stock_pipeline_cache: Path = Field(default_factory=default_cache,
+        description="Downloads; empty: the user's cache folder.")
     log_level: Literal['DEBUG', 'INFO', 'WARNING', 'ERROR'] = Field('INFO', description='How much the services log.')
 
     @field_validator('stock_symbols', mode='before')
@@ -104,7 +144,8 @@ class Settings(BaseSettings):
     @field_validator('redis_url', mode='after')
     @classmethod
     def _redis(cls, v):
-        if not v.get_secret_value().startswith(('redis://', 'rediss://', 'unix://')): raise ValueError('an address such as redis://:password@host:6379/0')
+        is_address = v.get_secret_value().startswith(('redis://', 'rediss://', 'unix://'))
+        if not is_address: raise ValueError('an address such as redis://:password@host:6379/0')
         return v
 
     @field_validator('stock_pipeline_home', 'stock_pipeline_cache', mode='after')
@@ -117,7 +158,7 @@ from fastcore.basics import patch
 # %% ../../nbs/01_core/02_config.ipynb #175e3c17
 @patch(as_prop=True)
 def feed(self:Settings) -> str: # 'finnhub', 'simulated' or 'replay'
-    "Which feed these settings select: a replay if files are named, the real one if there is a key, else the simulation."
+    "Which feed is meant: a replay if files are named, the real one if there is a key, else the simulation."
     if self.replay_files: return 'replay'
     return 'finnhub' if self.finnhub_api_key.get_secret_value() else 'simulated'
 
@@ -162,10 +203,12 @@ def role(self:Settings,
     name:str, # 'owner', 'writer' or 'reader'
 ) -> tuple[str, str]: # user and password
     "As whom PostgreSQL is asked in this role; a role without a password is played by the owner."
-    if name not in ('owner', 'writer', 'reader'): raise ConfigError(f'There is no role {name}', 'Choose owner, writer or reader')
+    if name not in ('owner', 'writer', 'reader'):
+        raise ConfigError(f'There is no role {name}', 'Choose owner, writer or reader')
     prefix = 'postgres_' if name == 'owner' else f'postgres_{name}_'
     password = getattr(self, f'{prefix}password').get_secret_value()
-    return (getattr(self, f'{prefix}user'), password) if password or name == 'owner' else self.role('owner')
+    if not password and name != 'owner': return self.role('owner')
+    return getattr(self, f'{prefix}user'), password
 
 @patch
 def postgres_dsn(self:Settings,
@@ -176,9 +219,11 @@ def postgres_dsn(self:Settings,
 ) -> dict: # keyword arguments of `psycopg2.connect`
     "How to reach PostgreSQL; a dict, so that the password never stands in a URL."
     its_user, its_password = self.role(role)
-    return dict(host=self.postgres_host, port=self.postgres_port, dbname=database or self.database, user=user or its_user,
-        password=its_password if password is None else password, connect_timeout=5, application_name='stock-pipeline',
-        keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=15_000) # a path that vanished without a word is noticed in seconds
+    # a path that vanished without a word is noticed in seconds
+    watched = dict(keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=15_000)
+    return dict(host=self.postgres_host, port=self.postgres_port, dbname=database or self.database,
+        user=user or its_user, password=its_password if password is None else password,
+        connect_timeout=5, application_name='stock-pipeline', **watched)
 
 @patch(as_prop=True)
 def postgres_roles(self:Settings) -> tuple[str, str]: # names of writer and reader
@@ -186,9 +231,11 @@ def postgres_roles(self:Settings) -> tuple[str, str]: # names of writer and read
     return self.postgres_writer_user, self.postgres_reader_user
 
 # %% ../../nbs/01_core/02_config.ipynb #3ad67994
+def _env_name(field): return (Settings.model_fields[field].validation_alias or field).upper()
+
 def secret_names() -> set[str]: # as in the environment
     "Settings that never leave the process that needs them."
-    return {(f.validation_alias or name).upper() for name, f in Settings.model_fields.items() if f.annotation is SecretStr}
+    return {_env_name(name) for name, f in Settings.model_fields.items() if f.annotation is SecretStr}
 
 # %% ../../nbs/01_core/02_config.ipynb #663a957b
 def _allowed(error):
@@ -196,8 +243,6 @@ def _allowed(error):
     if kind == 'literal_error': return f"one of {ctx['expected']}"
     if kind == 'value_error': return str(ctx['error'])
     return error['msg'][:1].lower() + error['msg'][1:]
-
-def _env_name(field): return (Settings.model_fields[field].validation_alias or field).upper()
 
 def _problem(error, values):
     field = str(error['loc'][0])
@@ -210,10 +255,12 @@ def _problem(error, values):
 # %% ../../nbs/01_core/02_config.ipynb #d65948ab
 def _check_env_file(path):
     try: lines = path.read_text(encoding='utf-8').splitlines()
-    except UnicodeDecodeError: raise ConfigError(f'{path} is not UTF-8 text', 'Save it as UTF-8, or start again from .env.example') from None
+    except UnicodeDecodeError:
+        raise ConfigError(f'{path} is not UTF-8 text', 'Save it as UTF-8, or start again from .env.example') from None
     except OSError as e: raise ConfigError(f'{path} cannot be read: {e.strerror}', 'Check its permissions') from None
     for i, line in enumerate(lines, 1):
-        if line.strip() and not line.lstrip().startswith('#') and not re.match(r'\s*(export\s+)?[A-Za-z_]\w*\s*=', line):
+        is_setting = re.match(r'\s*(export\s+)?[A-Za-z_]\w*\s*=', line)
+        if line.strip() and not line.lstrip().startswith('#') and not is_setting:
             raise ConfigError(f'{path}, line {i} is not NAME=value', 'Write one setting a line, as in .env.example')
 
 # %% ../../nbs/01_core/02_config.ipynb #e6c1a715
@@ -226,7 +273,9 @@ def load_settings(
     if path and path.exists(): _check_env_file(path)
     else: path = None
     try: return Settings(_env_file=path, _env_file_encoding='utf-8', **overrides)
-    except ValidationError as e: raise ConfigError('; '.join(_problem(o, _seen(path, overrides)) for o in e.errors()), 'Mend .env or the environment (see .env.example)') from None
+    except ValidationError as e:
+        problems = '; '.join(_problem(error, _seen(path, overrides)) for error in e.errors())
+        raise ConfigError(problems, 'Mend .env or the environment (see .env.example)') from None
 
 def _seen(path, overrides):
     from dotenv import dotenv_values

@@ -41,7 +41,7 @@ class FeedError(PipelineError):
 
 class FeedAuthError(FeedError): "The API key is missing or refused (401)."
 class FeedAccessError(FeedError): "The plan behind the key does not include this resource (403)."
-class RateLimitError(FeedError): "More calls than the feed allows (429); `data['retry_after']` is in seconds when known."
+class RateLimitError(FeedError): "More calls than the feed allows (429); `data['retry_after']`: seconds, when known."
 class FeedUnavailableError(FeedError): "No network, a server error, or the deadline passed."
 class BadAnswerError(FeedError): "An answer that the API does not promise: HTML, text, truncated or partly-zero JSON."
 class UnknownSymbolError(FeedError): "The feed answers with zeros: it does not know the symbol."

@@ -37,7 +37,8 @@ class ManualClock:
 
 # %% ../../nbs/01_core/13_testing.ipynb #270d26b8
 NOON_MS = 1_767_373_200_000 # Friday 2026-01-02, noon in New York
-_BASE = Tick('AAPL', Decimal('189.980000'), NOON_MS, 'websocket', 'simulated', '0'*32, NOON_MS + 5, 0, volume=Decimal(5))
+_BASE = Tick('AAPL', Decimal('189.980000'), NOON_MS, 'websocket', 'simulated', '0'*32, NOON_MS + 5, 0,
+    volume=Decimal(5))
 
 def make_tick(
     sequence:int=0, # position as delivered; also tells equal ticks apart
@@ -45,12 +46,17 @@ def make_tick(
 ) -> Tick:
     "A tick that keeps the contract."
     facts = {k: Decimal(v) if k in ('price', 'volume') and v is not None else v for k, v in facts.items()}
-    t = replace(_BASE, sequence=sequence, **{'received_at': facts.get('event_time', NOON_MS) + 5, **facts})
+    facts.setdefault('received_at', facts.get('event_time', NOON_MS) + 5)
+    t = replace(_BASE, sequence=sequence, **facts)
     if 'event_id' in facts: return t
-    if t.source == 'rest': return replace(t, volume=None, event_id=quote_event_id(t.symbol, t.event_time, (t.price, Decimal(sequence))))
+    if t.source == 'rest':
+        event_id = quote_event_id(t.symbol, t.event_time, (t.price, Decimal(sequence)))
+        return replace(t, volume=None, event_id=event_id)
     return replace(t, event_id=trade_event_id(t.symbol, t.event_time, t.price, t.volume, t.conditions, sequence))
 
 # %% ../../nbs/01_core/13_testing.ipynb #797ebb08
+_CODES = (), ('1',), ('1', '12'), ('0x20',) # condition codes of a trade
+
 def random_ticks(
     n:int, # how many
     seed:int=0,
@@ -62,7 +68,9 @@ def random_ticks(
     "Reproducible ticks whose identities differ."
     rng = random.Random(seed)
     for i in range(n):
-        facts = dict(symbol=rng.choice(symbols), event_time=NOON_MS + rng.randrange(0, minutes*60_000, 50), price=Decimal(rng.randrange(10**6, 3*10**6))/10**4, feed=feed)
-        conditions, volume, quote = rng.choice([(), ('1',), ('1', '12'), ('0x20',)]), Decimal(rng.randrange(1, 900)), rng.random() < quotes
-        more = dict(source='rest', open=facts['price'], high=facts['price'] + 1, low=facts['price'] - 1) if quote else dict(volume=volume, conditions=conditions)
-        yield make_tick(i, **facts, **more)
+        symbol, event_time = rng.choice(symbols), NOON_MS + rng.randrange(0, minutes*60_000, 50)
+        price = Decimal(rng.randrange(10**6, 3*10**6))/10**4
+        trade = dict(conditions=rng.choice(_CODES), volume=Decimal(rng.randrange(1, 900)))
+        quote = dict(source='rest', open=price, high=price + 1, low=price - 1)
+        more = quote if rng.random() < quotes else trade
+        yield make_tick(i, symbol=symbol, event_time=event_time, price=price, feed=feed, **more)

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from ..core.errors import (BadAnswerError, FeedAccessError, FeedAuthError, FeedError,
     FeedUnavailableError, RateLimitError, RecordError, UnknownSymbolError)
-from ..core.records import FIRST_MS, LAST_MS, to_number
+from ..core.records import FIRST_MS, LAST_MS, strict_json, to_number
 
 # %% auto #0
 __all__ = ['log', 'Quote', 'MarketStatus', 'Profile', 'NewsItem', 'loads', 'error_text', 'feed_error', 'error_class',
@@ -75,18 +75,13 @@ class NewsItem:
     image: str
 
 # %% ../../nbs/03_feed/02_answers.ipynb #30571026
-def _object_of(pairs):
-    d = dict(pairs)
-    if len(d) < len(pairs): raise ValueError('a key stands twice')
-    return d
-
 def loads(
     body:bytes|str, # JSON
-): # numbers with a point as Decimal
-    "Strict JSON with exact numbers and no key twice; raises `ValueError`."
-    def no_constant(name): raise ValueError(f'{name} is not JSON')
-    try: return json.loads(body, parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=_object_of)
-    except (ArithmeticError, RecursionError) as e: raise ValueError(type(e).__name__) from None
+) -> object: # numbers with a point as Decimal
+    "Strict JSON with exact numbers and no key twice, see `strict_json`; raises `ValueError`."
+    text = body if isinstance(body, str) else body.decode(json.detect_encoding(body))
+    try: return strict_json(text)
+    except RecordError as e: raise ValueError(str(e)) from None
 
 def error_text(body:bytes) -> str: # '' when there is none
     "The words of an error answer: the `error` of a JSON object, or the text itself."
