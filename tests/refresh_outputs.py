@@ -21,8 +21,11 @@ def parse_args():
     p.add_argument('--timeout', type=int, default=300, help='seconds for one notebook')
     return p.parse_args()
 
+def is_integration(path): return path.parent.name == 'integration'
+
 def refresh(path, env, args, report):
-    result, made = jobs.execute_notebook(ROOT, path, env, args.timeout)
+    if is_integration(path): result, made = jobs.execute_integration(ROOT, path, env, 'fast', args.timeout)
+    else: result, made = jobs.execute_notebook(ROOT, path, env, args.timeout)
     report.add(result)
     if result.status != 'passed': return
     for cell in outputs.store(path, made, args.varying): print(f'{"":20} {cell} has a new output')
@@ -31,7 +34,8 @@ def refresh(path, env, args, report):
 
 def main():
     args, report = parse_args(), Report()
-    books = [b for b in tree.notebooks(ROOT/'nbs') if any(w in str(b.relative_to(ROOT)) for w in args.names)]
+    books = tree.notebooks(ROOT/'nbs') + tree.notebooks(ROOT/'tests'/'integration')
+    books = [b for b in books if any(w in str(b.relative_to(ROOT)) for w in args.names)]
     home = Path(tempfile.mkdtemp(prefix='sp-test-'))
     home.chmod(0o755) # as root, PostgreSQL runs as an ordinary user and must get in
     env = jobs.clean_env(ROOT, home)

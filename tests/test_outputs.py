@@ -30,12 +30,17 @@ def test_what_varies_must_only_be_shown():
     assert differs([], [printed('2\n')], tags=['varies']) and differs([printed('1\n')], [], tags=['varies'])
     assert differs([printed('1\n')], [], tags=['long-run']) == '' and differs([], [printed('1\n')], tags=['long-run'])
 
+def test_of_an_integration_notebook_only_presence_counts():
+    assert outputs.difference(cell(printed('1\n')), [printed('2\n')], presence=True) == ''
+    assert outputs.difference(cell(), [printed('2\n')], presence=True)
+
 def test_of_a_picture_only_its_presence_counts():
     old, new = (result(image_png=content, text_plain='<Figure>') for content in ('aa', 'bb'))
     assert differs([old], [new]) == ''
     assert differs([result(text_plain='<Figure>')], [new])
 
 def test_texts_printed_in_pieces_are_one():
+    assert outputs.as_stored([printed('1\n'), printed('log', 'stderr'), printed('2\n')]) == [printed('1\n2\n')]
     assert differs([printed('1\n'), printed('2\n')], [printed('1\n2\n')]) == ''
 
 def test_only_what_counts_is_stored_anew():
@@ -60,12 +65,14 @@ def test_what_does_not_belong_in_an_output():
     for text in ('Redis is away', 'warning of a halt', '0x7f'):
         assert not outputs.foreign(cell(printed(text)), ROOT), text
 
-@pytest.mark.parametrize('room', sorted(p.name for p in (ROOT/'nbs').iterdir() if p.name[:2].isdigit()))
+FOLDERS = {p.name: p for p in (*sorted((ROOT/'nbs').iterdir()), ROOT/'tests'/'integration') if notebooks(p)}
+
+@pytest.mark.parametrize('room', FOLDERS)
 def test_a_room_shows_nothing_that_does_not_belong_there(room):
     if room in outputs.NOT_YET: pytest.skip('its outputs are not refreshed yet')
-    wrong = [f'{p.relative_to(ROOT)} {c["id"]}: {line}' for p in notebooks(ROOT/'nbs'/room)
+    wrong = [f'{p.relative_to(ROOT)} {c["id"]}: {line}' for p in notebooks(FOLDERS[room])
              for c in outputs.code_cells(p) if (line := outputs.foreign(c, ROOT))]
     assert not wrong, '\n'.join(wrong)
 
 def test_rooms_not_refreshed_yet_exist():
-    assert all((ROOT/'nbs'/room).is_dir() for room in outputs.NOT_YET)
+    assert set(outputs.NOT_YET) <= set(FOLDERS)

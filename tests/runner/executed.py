@@ -5,11 +5,11 @@
 OUTPUTS.json becomes {cell id: outputs as nbdev_clean leaves them}, of all cells that were run. Exit status 1: a cell
 failed.
 """
-import copy, json, sys
+import json, sys
 from pathlib import Path
 
 import nbdev.test
-from nbdev.clean import clean_nb
+from outputs import as_stored
 
 class RecordingShell(nbdev.test.CaptureShell):
     "The shell of `nbdev_test`, which also keeps the outputs."
@@ -20,12 +20,6 @@ class RecordingShell(nbdev.test.CaptureShell):
         cell.outputs = [] # what is stored in the notebook must not pass for what the run made
         super().cell(cell, **kwargs)
         self.made[cell.id] = as_stored(cell.outputs)
-
-def as_stored(outputs):
-    "As nbdev_clean leaves it in a notebook, without the log (stderr), whose times and threads are never the same."
-    kept = [copy.deepcopy(dict(o)) for o in outputs if o.get('name') != 'stderr']
-    clean_nb({'cells': [{'source': '', 'metadata': {}, 'outputs': kept}], 'metadata': {}})
-    return kept
 
 def main(path, root, out):
     nbdev.test.CaptureShell = RecordingShell

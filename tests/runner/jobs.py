@@ -89,12 +89,14 @@ def execute_notebook(root, path, env, timeout): # (result, {cell id: outputs} of
 
 def run_notebook(root, path, env, timeout):
     "One run tells whether the notebook passes and whether it still shows what it stores."
-    result, made = execute_notebook(root, path, env, timeout)
-    if result.status != 'passed' or not outputs.is_compared(path, root): return [result]
-    if wrong := outputs.differences(path, made):
-        advice = f'look at it, then run: python tests/refresh_outputs.py {result.name}'
-        return [replace(result, status='failed', detail='\n'.join([*wrong, advice]))]
-    return [result]
+    return [compared(root, path, *execute_notebook(root, path, env, timeout))]
+
+def compared(root, path, result, made, presence=False):
+    "The result, failed where an output is empty or outdated."
+    if result.status != 'passed' or not outputs.is_compared(path, root): return result
+    if not (wrong := outputs.differences(path, made, presence)): return result
+    advice = f'look at it, then run: python tests/refresh_outputs.py {path.relative_to(root)}'
+    return replace(result, status='failed', detail='\n'.join([*wrong, advice]))
 
 def run_pytest(root, env, long):
     "The structure tests; each counts."
@@ -132,17 +134,22 @@ def parameters_of(root, path, tier):
     return given
 
 def run_integration(root, path, env, tier, timeout):
+    return [compared(root, path, *execute_integration(root, path, env, tier, timeout), presence=True)]
+
+def execute_integration(root, path, env, tier, timeout): # as from `execute_notebook`
     "One notebook by papermill; the executed copy goes to a temporary folder."
     name, start = f'{path.relative_to(root)} ({tier})', time.monotonic()
     with tempfile.TemporaryDirectory(prefix='sp-papermill-') as folder:
         out, given = Path(folder)/path.name, Path(folder)/'parameters.json'
         try: given.write_text(json.dumps(parameters_of(root, path, tier)))
-        except Exception as e: return [Result(name, 'failed', 0, f'{e}')]
+        except Exception as e: return Result(name, 'failed', 0, f'{e}'), {}
         command = [sys.executable, '-m', 'papermill', str(path), str(out), '-f', str(given), '-k', 'python3',
                    '--cwd', str(path.parent), '--no-progress-bar', '--log-level', 'ERROR']
         status, output, left = run_marked(name, command, env | {'PYTHONPATH': str(root)}, timeout, root)
         if status and out.exists(): output = failing_cell(out) or output
-    return [as_result(name, start, status, output, left, timeout)]
+        cells = outputs.code_cells(out) if out.exists() else []
+        made = {c['id']: outputs.as_stored(c['outputs']) for c in cells}
+    return as_result(name, start, status, output, left, timeout), made
 
 def failing_cell(path):
     "Source of the cell that failed, what it printed, and its traceback."
