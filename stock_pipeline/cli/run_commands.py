@@ -121,7 +121,7 @@ def healthy(
 
 def _says_so(name, port):
     if name == 'dashboard':
-        from stock_pipeline.run.services import page_answers
+        from stock_pipeline.serve.page_process import page_answers
         return page_answers(port)
     from stock_pipeline.core.heartbeat import alive, beat_path
     return alive(beat_path(asked().stock_pipeline_home, name)) is not None

@@ -35,7 +35,7 @@ _HOURS = f"""
 def _hours(cur, symbols, start, end):
     cur.execute(_HOURS, dict(symbols=symbols, start=start, end=end))
     for symbol, basis, hour, is_stored, has_bars, *pairs in cur.fetchall():
-        figures = zip(_SUMS, pairs[::2], pairs[1::2])
+        figures = zip(_SUMS, pairs[::2], pairs[1::2], strict=True)
         unlike = figures if is_stored and has_bars else [('row', *pairs[:2])]
         for column, have, want in unlike:
             if have != want: yield Difference('hour_sums', symbol, basis, hour, None, column, have, want)

@@ -50,15 +50,15 @@ def newest_stored(cur,
 ) -> tuple[list[dict], list[dict]]: # newest ticks (same time, highest sequence) and newest quotes, columns of `latest`
     "What `latest` should hold, by the ticks; several where they are of one instant."
     cur.execute(_LAST.format(columns=_TICK, more=''), dict(symbol=symbol))
-    ticks = [dict(zip(_PRICE, r)) for r in cur.fetchall()]
-    quotes = [dict(zip(_DAY, r)) for r in _quotes(cur, symbol, claimed)]
+    ticks = [dict(zip(_PRICE, r, strict=True)) for r in cur.fetchall()]
+    quotes = [dict(zip(_DAY, r, strict=True)) for r in _quotes(cur, symbol, claimed)]
     return [t for t in ticks if t['sequence'] == ticks[-1]['sequence']], quotes
 
 # %% ../../nbs/09_keep/02_newest.ipynb #e41ec861
 def _row_of(cur, symbol):
     cur.execute(f"SELECT {', '.join(LATEST_COLUMNS)} FROM latest WHERE symbol = %s", (symbol,))
     row = cur.fetchone()
-    return row and dict(zip(LATEST_COLUMNS, row))
+    return row and dict(zip(LATEST_COLUMNS, row, strict=True))
 
 def _text(v): # of a value of `latest`
     if v is None: return None

@@ -127,7 +127,7 @@ def replace_latest(cur,
     "Make the row of `latest` what the ticks say."
     if not latest_differences(cur, symbol, sealed): return False
     cur.execute(f'SELECT {_COLUMNS} FROM latest WHERE symbol = %s', (symbol,))
-    row = dict(zip(LATEST_COLUMNS, cur.fetchone() or [None]*len(LATEST_COLUMNS)))
+    row = dict(zip(LATEST_COLUMNS, cur.fetchone() or [None]*len(LATEST_COLUMNS), strict=True))
     ticks, quotes = newest_stored(cur, symbol, row['quote_time'])
     if not ticks:
         if not has_ticks(cur, row['event_time']): return False
@@ -187,7 +187,7 @@ def _mend_patiently(conn, symbol, wanted, latest, attempts):
             log.info('%s: %s; trying again', symbol, str(e).strip().splitlines()[0])
             time.sleep(.1*2**n)
 
-def _together(a, b): return Mended(a.symbol, *(x + y for x, y in zip(a[1:], b[1:])))
+def _together(a, b): return Mended(a.symbol, *(x + y for x, y in zip(a[1:], b[1:], strict=True)))
 
 def repair_symbol(
     dsn:dict, # keyword arguments of `psycopg2.connect`; the writer's

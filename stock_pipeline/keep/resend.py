@@ -118,7 +118,7 @@ def _send_all(plans, producer, topic, seen):
     futures = []
     try:
         for plan in plans:
-            for (key, value), tick in zip(plan.records, plan.ticks):
+            for (key, value), tick in zip(plan.records, plan.ticks, strict=True):
                 known = tick is not None and tick.event_id in seen
                 futures.append((plan.dead_letter.id, known, producer.send(topic, value=value, key=key)))
                 if tick is not None: seen.add(tick.event_id)

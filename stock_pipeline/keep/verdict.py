@@ -8,15 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 from ..core.config import Settings
 from ..core.errors import ConfigError
 from ..core.sessions import NEW_YORK, holiday_name, new_york_ms
-
-if TYPE_CHECKING: # the command starts without Arrow
-    from stock_pipeline.keep.examine import Report
-    from stock_pipeline.keep.repair import Mended
+from .examine import Report
+from .repair import Mended
 
 # %% auto #0
 __all__ = ['parse_days', 'bounds', 'quiet_because', 'counted', 'difference_table', 'report_json', 'verdict', 'advice',

@@ -16,7 +16,8 @@ from ..core.errors import PipelineError
 from ..local.archives import missing_artifacts
 from ..local.java import find_java
 from ..local.home import kept_settings, read_state
-from .services import fresh_beat, page_answers
+from .services import fresh_beat
+from ..serve.page_process import page_answers
 
 # %% auto #0
 __all__ = ['Finding', 'checked', 'machine_findings', 'hop_findings', 'diagnose', 'report']

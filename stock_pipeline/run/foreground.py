@@ -53,7 +53,7 @@ def serve_stream(settings:Settings):
 # %% ../../nbs/12_run/02_foreground.ipynb #1650a090
 def serve_dashboard(settings:Settings, port:int|None=None, host:str='127.0.0.1'):
     "The page, until a signal."
-    from stock_pipeline.serve.dashboard import dashboard_command
+    from stock_pipeline.serve.page_process import dashboard_command
     argv = dashboard_command(port or settings.dashboard_port, host)
     os.execv(argv[0], argv)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json, os, sys, time
 from dataclasses import replace
-from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,10 +16,11 @@ from ..local.class_archive import ClassArchive, archive_path
 from ..local.home import settings_env
 from ..local.java import find_java
 from ..local.server import ServiceSpec
+from ..serve.page_process import page_answers
 
 # %% auto #0
-__all__ = ['NEEDS', 'AT_REST', 'LAUNCHER', 'service_env', 'fresh_beat', 'page_answers', 'pipeline_specs', 'connector_jars',
-           'spark_archive', 'with_archive']
+__all__ = ['NEEDS', 'AT_REST', 'LAUNCHER', 'service_env', 'fresh_beat', 'pipeline_specs', 'connector_jars', 'spark_archive',
+           'with_archive']
 
 # %% ../../nbs/12_run/01_services.ipynb #cffdccf6
 NEEDS = {'producer': {'FINNHUB_API_KEY'}, 'stream': {'POSTGRES_PASSWORD', 'POSTGRES_WRITER_PASSWORD', 'REDIS_URL'}, 'dashboard': {'POSTGRES_READER_PASSWORD', 'REDIS_URL'}}
@@ -49,13 +49,6 @@ def fresh_beat(
 
 # %% ../../nbs/12_run/01_services.ipynb #2fa3f1e0
 def _command(name, *more): return [sys.executable, '-P', '-m', 'stock_pipeline', 'service', name, *more]
-
-def page_answers(port:int) -> bool:
-    "Whether the dashboard says that it is well."
-    page = HTTPConnection('127.0.0.1', port, timeout=2) # asked again and again: a client with TLS and proxies would cost more than the page
-    try: page.request('GET', '/_stcore/health'); return page.getresponse().read(100) == b'ok'
-    except (OSError, HTTPException): return False
-    finally: page.close()
 
 def pipeline_specs(
     settings:Settings, # in effect: real addresses and passwords

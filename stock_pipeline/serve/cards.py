@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from html import escape
 
 from .measures import Measure
@@ -145,7 +146,7 @@ def _row(name, text): return f'<div class="sp-row"><span>{name}</span><span>{esc
 
 def card_html(
     c:Card,
-    points:list=(), # closes of the last hour, for the small line
+    points:Sequence=(), # closes of the last hour, for the small line
 ) -> str:
     "One price card."
     tone, colour = _TONES[c.direction]

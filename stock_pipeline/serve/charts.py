@@ -162,7 +162,7 @@ def _label_ends(fig): # symbol and change beside the end of each line
     known = [y for t in fig.data for y in t.y if y == y]
     if not known: return
     at = spread_labels([t.y[-1] for t in fig.data], 0.07*(max(known) - min(known)))
-    for t, y in zip(fig.data, at):
+    for t, y in zip(fig.data, at, strict=True):
         text, font = f'{t.name} {t.y[-1]:+,.2f} %', dict(color=t.line.color, size=12)
         fig.add_annotation(x=t.x[-1], y=y, text=text, font=font, showarrow=False, xanchor='left', xshift=6)
 

@@ -92,7 +92,7 @@ def down_spans(
 ) -> list[tuple[int, int]]: # first, past the last; epoch ms, UTC
     "When the feed was down for at least one symbol."
     length = max((len(o.states) for o in rows), default=0)
-    minutes = zip(*(o.states.ljust(length) for o in rows))
+    minutes = zip(*(o.states.ljust(length) for o in rows), strict=True)
     down = ''.join('D' if 'D' in letters else ' ' for letters in minutes)
     spans = [(at, at + n) for letter, at, n in runs(down) if letter == 'D']
     return [(start_ms + first*MINUTE_MS, start_ms + end*MINUTE_MS) for first, end in spans]

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import logging, threading, time
+from collections.abc import Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastcore.basics import patch
 
@@ -95,7 +96,7 @@ def _silent_state(lag): # of a job that has not committed for long
     return 'down' if lag else 'idle'
 
 def batch_measure(
-    batches:list[Batch], # newest first
+    batches:Sequence[Batch], # newest first
     now_ms:int, # wall clock
     lag:int|None, # records waiting; None: unknown
     patience_s:float=30 # a job that is silent for longer while records wait is down
@@ -150,7 +151,7 @@ def ping_ms(
 # %% ../../nbs/11_serve/03_measures.ipynb #0adab0fa
 class Reading(NamedTuple):
     "The last result of a measurement."
-    value: object = None
+    value: Any = None # what the measurement gave
     error: str = '' # the one line of a PipelineError
     age_s: float|None = None # None: not measured yet
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import streamlit as st
@@ -19,7 +20,7 @@ from .measures import (Background, Measure, batch_measure, broker_measure, cache
 from .views import Quoted, ago, feed_clock, market_session, newest_of
 from ..store.cache import LatestCache
 from ..store.lag import BrokerProbe, lag_of, read_ends
-from ..store.progress import read_batches, read_offsets, read_totals
+from ..store.progress import Batch, Offset, Totals, read_batches, read_offsets, read_totals
 from ..store.reader import Reader
 
 # %% auto #0
@@ -103,9 +104,9 @@ def look(page:Page) -> Look:
 # %% ../../nbs/11_serve/05_page.ipynb #834de7f0
 class Counts(NamedTuple):
     "What the database says of the work done; nothing of it while it is away."
-    offsets: list|None = None # see `read_offsets`
-    batches: list|tuple = () # see `read_batches`
-    totals: object = None # see `read_totals`
+    offsets: list[Offset]|None = None # see `read_offsets`
+    batches: Sequence[Batch] = () # see `read_batches`
+    totals: Totals|None = None # see `read_totals`
     error: StoreError|None = None
 
 def _counts(page, error):
