@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..local.archives import fetch_artifacts, jar_paths
 from ..core.errors import StackError
+from ..core.heartbeat import beat_path, read_beat
 from . import peer_pathway
 from .site import Contestant, Site
 from .rows import TABLES
@@ -33,8 +34,8 @@ def product() -> Contestant:
         specs = pipeline_specs(s, connector_jars(s), java_home(s.stock_pipeline_cache))
         return next(o for o in specs if o.name == 'stream')
     def began(site):
-        try: ms = json.loads((site.home/'run'/'stream.json').read_text()).get('began_ms')
-        except (OSError, ValueError): return None
+        beat = read_beat(beat_path(site.home, 'stream'))
+        ms = beat and beat.facts.get('began_ms')
         return ms and ms/1000
     return Contestant('stock-pipeline', spec, began, 'SELECT sum(next_offset) FROM stream_ledger',
                       words='this pipeline: Spark, one pass, exactly once, four tables')

@@ -5,7 +5,7 @@
 # %% ../../nbs/14_bench/21_profile.ipynb #ff7120f0
 from __future__ import annotations
 
-import json, time
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from statistics import median
 import psutil
 from rich.table import Table
 
+from ..core.heartbeat import beat_path, read_beat
 from .contestants import product
 from .drawing import pyplot, save
 from .load import Expected, Plan
@@ -162,9 +163,9 @@ def middle(
 # %% ../../nbs/14_bench/21_profile.ipynb #7ee3f1dd
 def _beat(site, beats):
     "Keep the heartbeat's micro-batch, if there was one."
-    try: o = json.loads((site.home/'run'/'stream.json').read_text())
-    except (OSError, ValueError): return
-    if o.get('rows') and 'triggerExecution' in o['phases_ms']: beats[o['batch_id']] = o['phases_ms']
+    beat = read_beat(beat_path(site.home, 'stream'))
+    facts = beat.facts if beat else {}
+    if facts.get('rows') and 'triggerExecution' in facts['phases_ms']: beats[facts['batch_id']] = facts['phases_ms']
 
 def paced(
     site:Site,
