@@ -41,7 +41,9 @@ def inner_server(
     app, # ASGI application
     renewed:float=1., # s after which the date of the answers is renewed
 ):
-    "A `uvicorn.Server` that leaves signals alone and sleeps while nothing happens; `ready` (an event), `end()`, `cut(client)`."
+    """A `uvicorn.Server` that leaves signals alone and sleeps while nothing happens.
+
+    It has `ready` (an event), `end()` and `cut(client)`."""
     import uvicorn
     class InnerServer(uvicorn.Server):
         def __init__(self, config):
