@@ -60,10 +60,9 @@ def _same(a:Path, b:Path): return a.exists() and b.exists() and a.read_bytes() =
 def check_clean(root:Path):
     "Every notebook is as nbdev_clean leaves it."
     with copied(root) as copy:
-        nbdev(copy, "from nbdev.clean import nbdev_clean; nbdev_clean('nbs')")
-        if (copy/'tests/integration').is_dir():
-            nbdev(copy, "from nbdev.clean import nbdev_clean; nbdev_clean('tests/integration')")
-        books = [p.relative_to(root) for f in ('nbs', 'tests/integration') for p in notebooks(root/f)]
+        folders = [f for f in ('nbs', 'tests/integration') if (copy/f).is_dir()]
+        nbdev(copy, f'from nbdev.clean import nbdev_clean; [nbdev_clean(o) for o in {folders!r}]')
+        books = [p.relative_to(root) for f in folders for p in notebooks(root/f)]
         dirty = [p for p in books if not _same(root/p, copy/p)]
         return '\n'.join(f'{p}: run nbdev_clean --fname {p}\n{diff(root/p, copy/p, p)}' for p in dirty)
 
