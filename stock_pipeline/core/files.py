@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl, json, os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # %% auto #0
 __all__ = ['sync_folder', 'write_atomic', 'read_json', 'FileLock', 'note_holder', 'noted_holder']
@@ -50,7 +51,7 @@ def _forget(part):
 # %% ../../nbs/01_core/08_files.ipynb #f733ee70
 def read_json(
     path:Path,
-) -> object: # None: no such file, it may not be read, or it is no JSON
+) -> Any: # None: no such file, it may not be read, or it is no JSON
     "The JSON value in a file that another process keeps."
     try: return json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError): return None

@@ -45,13 +45,13 @@ def to_price(x:Any, name:str='price') -> Decimal: # USD a share, > 0, six decima
     return d
 
 # %% ../../nbs/01_core/03_records.ipynb #21985fec
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000 # years 2000 to 2100: seconds or microseconds fall outside
 AHEAD_MS = 300_000 # five minutes: so far ahead of its own arrival may a tick be, because clocks disagree
 
 class Rule(dict):
     "A piece of JSON Schema; hashable by identity, because `Annotated` wants that of what it carries."
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__ # type: ignore[assignment] # a dict has none
 
 Price  = Annotated[Decimal, Rule({'type': 'number', 'exclusiveMinimum': 0, 'exclusiveMaximum': MAX_NUMBER})]
 Number = Annotated[Decimal, Rule({'type': 'number', 'exclusiveMinimum': -MAX_NUMBER, 'exclusiveMaximum': MAX_NUMBER})]

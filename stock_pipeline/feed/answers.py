@@ -106,7 +106,7 @@ _TOLD = {
     BadAnswerError: ('The feed gave an answer that makes no sense', 'It is asked again with the next round')}
 
 def feed_error(
-    cls:type, # a `FeedError`
+    cls:type[FeedError],
     detail:str='', # what exactly; never the key
     **data
 ) -> FeedError:

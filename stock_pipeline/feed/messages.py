@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json, re, time
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NamedTuple
@@ -96,7 +97,7 @@ class Horizon:
         return self._limit if self.early < self.doubt else LAST_MS
 
     def note(self,
-        trades:list[Trade], # of one frame
+        trades:Sequence, # of one frame; whatever has `t_ms`
         early:int, # dead letters for their time
     ) -> bool: # True when the clock is doubted from now on
         "Tell what came."

@@ -106,6 +106,7 @@ def _options(self:TradeStream): # of the WebSocket library
 async def _connect(self:TradeStream):
     self.state = 'connecting'
     url = f'{self.ws_url}{"&" if "?" in self.ws_url else "?"}token={url_quote(self._key, safe="")}'
+    failure: Exception # raised below, where no other one with the address in it hangs on it
     try: return await connect(url, **self._options())
     except InvalidURI:
         failure = ConfigError('FINNHUB_WS_URL is not the address of a WebSocket', 'It starts with ws:// or wss://')
@@ -158,6 +159,7 @@ def take_frame(self:TradeStream,
     except RecordError as e: return TradeMessage([], now, self._noted([DeadLetter(e.reason, e.detail, raw)]))
     self.stats.pings += 1
     self.last_ping_ms, self._pinged = now, True
+    return None
 
 @patch
 def _trades(self:TradeStream, data, text, now):

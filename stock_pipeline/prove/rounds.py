@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json, logging, time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import psutil
@@ -132,7 +132,7 @@ def prove(
     return rounds, leaks
 
 # %% ../../nbs/13_prove/12_rounds.ipynb #a08a9f32
-def total(rounds:list[Round], leaks:list[str]=()) -> dict:
+def total(rounds:list[Round], leaks:Sequence[str]=()) -> dict:
     "Sums over the rounds; the longest recovery; where the feed's key turned up."
     out = {k: sum(getattr(r, k) for r in rounds) for k in ('sent', 'read', 'stored', 'duplicate', 'dead_letter', 'lost', 'doubled', 'wrong_bars')}
     reasons = sorted({k for r in rounds for k in r.dropped})
@@ -148,7 +148,7 @@ def _cells(o, first, last):
     recovery = '–' if o['recovery_s'] is None else f"{o['recovery_s']:.1f} s"
     return [*first, *numbers, dropped, *(f'{o[k]:,}' for k in ('lost', 'doubled', 'wrong_bars')), recovery, last]
 
-def report(rounds:list[Round], leaks:list[str]=()) -> Table:
+def report(rounds:list[Round], leaks:Sequence[str]=()) -> Table:
     "The table of all rounds with their sums."
     table = Table(box=None, header_style='bold', pad_edge=False)
     for c in COLUMNS: table.add_column(c, justify='left' if c in ('harm', 'dropped', '') else 'right')
