@@ -1,4 +1,4 @@
-"""Is the service of this container healthy? One line why, exit status 0 or 1. Standard library only: it costs milliseconds."""
+"Is the service of this container healthy? One line why, exit status 0 or 1. Standard library only: it costs little."
 import json, os, sys, time, urllib.request
 from pathlib import Path
 
@@ -27,7 +27,8 @@ def heartbeat(name: str) -> str:
 
 def page() -> str:
     port = os.environ.get("DASHBOARD_PORT", "8501")
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=3) as answer: return answer.read().decode()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=3) as answer:
+        return answer.read().decode()
 
 
 if __name__ == "__main__":

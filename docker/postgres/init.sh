@@ -12,7 +12,8 @@ psql -v ON_ERROR_STOP=1 --no-psqlrc --no-password --quiet -U "$POSTGRES_USER" -d
 \getenv real STOCK_DB
 \set simulated :real _simulated
 \set replay :real _replay
-SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY[:'owner', :'writer', :'reader']) name WHERE name NOT IN (SELECT rolname FROM pg_roles) \gexec
+SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY[:'owner', :'writer', :'reader']) name
+    WHERE name NOT IN (SELECT rolname FROM pg_roles) \gexec
 ALTER ROLE :"reader" LOGIN NOCREATEROLE PASSWORD :'reader_password';
 ALTER ROLE :"writer" LOGIN NOCREATEROLE PASSWORD :'writer_password';
 ALTER ROLE :"owner" LOGIN NOCREATEROLE PASSWORD :'owner_password';
