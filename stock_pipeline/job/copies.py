@@ -27,17 +27,23 @@ def dead_letter_topic(topic:str) -> str:
     "The topic of the copies."
     return f'{topic}.dead-letter'
 
+def _facts(letter, whole): # what the headers tell
+    received, cut = letter.received_at and letter.received_at.isoformat(), letter.is_cut or not whole or None
+    return dict(
+        id=letter.id, reason=letter.reason, stage=letter.stage, detail=letter.detail, topic=letter.topic,
+        topic_id=letter.topic_id, partition=letter.partition, offset=letter.offset, received_at=received,
+        created_at=letter.created_at.isoformat(), length=letter.value_length, sha256=letter.value_sha256, cut=cut)
+
 def copy_of(
     letter:Letter,
     whole:bool=True, # False: without the bytes, where the broker takes no message of this size
 ) -> dict: # key, value, headers for a Kafka producer
     "The record on the topic of dead letters."
-    facts = dict(id=letter.id, reason=letter.reason, stage=letter.stage, detail=letter.detail, topic=letter.topic, topic_id=letter.topic_id, partition=letter.partition,
-        offset=letter.offset, received_at=letter.received_at and letter.received_at.isoformat(), created_at=letter.created_at.isoformat(),
-        length=letter.value_length, sha256=letter.value_sha256, cut=letter.is_cut or not whole or None)
+    facts = {k.replace('_', '-'): v for k, v in _facts(letter, whole).items() if v is not None}
+    headers = [(f'dead-letter.{k}', str(v).encode()) for k, v in facts.items()]
     value, key = (letter.value, letter.key and letter.key[:MOST_KEY]) if whole else (None, None)
-    headers = [(f"dead-letter.{k.replace('_', '-')}", str(v).encode()) for k, v in facts.items() if v is not None]
-    return dict(value=value, key=b'' if key is None and value is None else key, headers=headers) # one of the two must be there
+    if key is None and value is None: key = b'' # one of the two must be there
+    return dict(value=value, key=key, headers=headers)
 
 # %% ../../nbs/08_job/02_copies.ipynb #690f244c
 def copy_producer(
@@ -50,8 +56,12 @@ def copy_producer(
     from kafka import KafkaProducer
     from stock_pipeline.ingest.delivery import ensure_topic
     ensure_topic(servers, topic, partitions=1, timeout=timeout)
-    return KafkaProducer(**{**dict(bootstrap_servers=servers.split(','), client_id='stock-pipeline-dead-letters', acks='all', enable_idempotence=False, compression_type='gzip', # one refused record must not fail those after it
-        bootstrap_timeout_ms=timeout*1000, max_block_ms=5_000, request_timeout_ms=8_000, delivery_timeout_ms=10_000, metrics_enabled=False), **kwargs})
+    options = dict(
+        bootstrap_servers=servers.split(','), client_id='stock-pipeline-dead-letters', acks='all',
+        enable_idempotence=False, # a record that the broker does not take must not fail those after it
+        compression_type='gzip', bootstrap_timeout_ms=timeout*1000, max_block_ms=5_000, request_timeout_ms=8_000,
+        delivery_timeout_ms=10_000, metrics_enabled=False)
+    return KafkaProducer(**(options | kwargs))
 
 # %% ../../nbs/08_job/02_copies.ipynb #ea2b73cf
 class DeadLetterCopier:
@@ -85,27 +95,36 @@ def close(self:DeadLetterCopier):
     if self._conn is not None: self._conn.close()
 
 # %% ../../nbs/08_job/02_copies.ipynb #7e2ce6eb
+_TOO_LARGE = 'Dead letter %d is too large for %s; its copy goes without the bytes'
+
 @patch
 def _send(self:DeadLetterCopier, letter):
     from kafka.errors import MessageSizeTooLargeError
     if self._client is None: self._client = self._make(self.servers, self.topic)
     for whole in (True, False):
         try: return self._client.send(self.topic, **copy_of(letter, whole))
-        except MessageSizeTooLargeError: log.warning('Dead letter %d is too large for %s; its copy goes without the bytes', letter.id, self.topic)
+        except MessageSizeTooLargeError: log.warning(_TOO_LARGE, letter.id, self.topic)
 
 # %% ../../nbs/08_job/02_copies.ipynb #cbc2cc57
 @patch
+def _sent(self:DeadLetterCopier, letters): # (dead letter, future) for each, and once more for those without their bytes
+    from kafka.errors import MessageSizeTooLargeError
+    sent = [(o, self._send(o)) for o in letters]
+    self._client.flush(timeout=12)
+    failed = [(o, f.exception) for o, f in sent if f.failed()]
+    large = [o for o, e in failed if isinstance(e, MessageSizeTooLargeError)] # the broker allows less than the client
+    again = [(o, self._client.send(self.topic, **copy_of(o, whole=False))) for o in large]
+    if again: self._client.flush(timeout=12)
+    return sent + again
+
+@patch
 def _send_all(self:DeadLetterCopier, letters) -> list[int]: # ids that the broker acknowledged
-    from kafka.errors import KafkaError, MessageSizeTooLargeError
-    try:
-        sent = [(o, self._send(o)) for o in letters]
-        self._client.flush(timeout=12)
-        refused = [o for o, f in sent if f.failed() and isinstance(f.exception, MessageSizeTooLargeError)] # the broker allows less than the client
-        sent += [(o, self._client.send(self.topic, **copy_of(o, whole=False))) for o in refused]
-        if refused: self._client.flush(timeout=12)
+    from kafka.errors import KafkaError
+    try: sent = self._sent(letters)
     except KafkaError as e:
         self._drop_client()
-        raise BrokerError(f'{len(letters)} dead letters wait for their copy: {type(e).__name__}', 'They are sent when the broker is back') from None
+        raise BrokerError(f'{len(letters)} dead letters wait for their copy: {type(e).__name__}',
+            'They are sent when the broker is back') from None
     done = {o.id for o, f in sent if f.succeeded()}
     if len(done) < len(letters): self._drop_client()
     return sorted(done)

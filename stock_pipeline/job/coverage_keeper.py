@@ -11,13 +11,12 @@ from ..core.config import Settings
 from ..core.errors import BrokerError, RecordError, StoreError
 from ..core.minutes import MINUTE_MS, decode_minute
 from ..ingest.feed_minutes import feed_topic, on_tape
+from ..stream.source import topic_identity
+from ..store.connection import open_session, transaction
 from ..store.coverage import Market, decided_until, put_minutes, refresh
-from ..store.connection import transaction
-from ..store.connection import open_session
+from ..store.ledger import read_ledger
 from ..store.ownership import check_owner
 from .sink import SinkConfig
-from ..store.ledger import read_ledger
-from ..stream.source import topic_identity
 
 # %% auto #0
 __all__ = ['log', 'FeedLog', 'CoverageKeeper', 'coverage_keeper', 'next_feed_offset', 'store_minutes']
@@ -35,13 +34,16 @@ class FeedLog:
         partitions:int, # of the topic of ticks
         identify_every:float=60, # s
     ):
-        self.servers, self.feed_topic, self.topic, self.partitions, self.identify_every = servers, feed_topic, topic, partitions, identify_every
+        self.servers, self.feed_topic = servers, feed_topic
+        self.topic, self.partitions = topic, partitions
+        self.identify_every = identify_every
         self._consumer, self._id, self._asked = None, None, 0
 
-    def topic_id(self) -> str: # raises `BrokerError`
-        "Which incarnation of the topic this is."
+    def topic_id(self) -> str:
+        "Which incarnation of the topic this is; raises `BrokerError`."
         if self._id is None or time.monotonic() > self._asked + self.identify_every:
-            self._id, self._asked = topic_identity(self.servers, self.feed_topic, 0)[1], time.monotonic()
+            _, self._id, _ = topic_identity(self.servers, self.feed_topic, patience=0)
+            self._asked = time.monotonic()
         return self._id
 
     def close(self):
@@ -57,8 +59,10 @@ from fastcore.basics import patch
 def _client(self:FeedLog):
     from kafka import KafkaConsumer, TopicPartition
     if self._consumer is None:
-        self._consumer = KafkaConsumer(bootstrap_servers=self.servers, client_id='stock-pipeline-coverage', group_id=None, enable_auto_commit=False,
-            auto_offset_reset='earliest', allow_auto_create_topics=False, metrics_enabled=False)
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=self.servers, client_id='stock-pipeline-coverage', group_id=None,
+            enable_auto_commit=False, auto_offset_reset='earliest', allow_auto_create_topics=False,
+            metrics_enabled=False)
         self._consumer.assign([TopicPartition(self.feed_topic, 0)])
     return self._consumer
 
@@ -75,7 +79,8 @@ def read(self:FeedLog,
     consumer.seek(part, offset)
     until = time.monotonic() + 5
     while len(found) < limit and consumer.position(part) < end and time.monotonic() < until:
-        for records in consumer.poll(timeout_ms=500, max_records=limit).values(): found += [(r.offset, r.value) for r in records]
+        polled = consumer.poll(timeout_ms=500, max_records=limit)
+        for records in polled.values(): found += [(r.offset, r.value) for r in records]
     return found
 
 # %% ../../nbs/08_job/04_coverage_keeper.ipynb #af6bc358
@@ -83,7 +88,8 @@ def read(self:FeedLog,
 def ends(self:FeedLog) -> dict[int, int]: # partition → next offset to be written
     "How far the topic of ticks reaches now."
     from kafka import TopicPartition
-    return {p.partition: n for p, n in self._client().end_offsets([TopicPartition(self.topic, i) for i in range(self.partitions)]).items()}
+    parts = [TopicPartition(self.topic, i) for i in range(self.partitions)]
+    return {p.partition: end for p, end in self._client().end_offsets(parts).items()}
 
 # %% ../../nbs/08_job/04_coverage_keeper.ipynb #d66f1e65
 class CoverageKeeper:
@@ -96,7 +102,8 @@ class CoverageKeeper:
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
     ):
         self.config, self.market, self.log, self.grace_ms, self._clock = config, market, feed_log, grace_ms, clock
-        self._conn, self._seen, self._until, self._behind = None, None, 0, False # seen: (time, ends of the topic of ticks) not yet reached by the ledger
+        self._conn, self._until, self._behind = None, 0, False
+        self._seen = None # (time, ends of the topic of ticks) not yet reached by the ledger
 
     def _connection(self):
         if self._conn is None or self._conn.closed: self._conn = open_session(self.config.dsn)
@@ -116,22 +123,34 @@ def _let_go(self:CoverageKeeper):
     with contextlib.suppress(Exception): self.log.close()
 
 # %% ../../nbs/08_job/04_coverage_keeper.ipynb #9f8b4315
+def _polling_s(settings): # how long a round of polling takes
+    if settings.transport != 'rest': return 0
+    return settings.fetch_interval + settings.symbol_delay*len(settings.stock_symbols)
+
 def coverage_keeper(settings:Settings, config:SinkConfig,
     partitions:int, # of the topic of ticks
 ) -> CoverageKeeper:
     "The keeper that these settings ask for."
-    market = Market(always=settings.feed == 'simulated' and settings.twin_sessions == 'always', tape=on_tape(settings))
-    polling = settings.fetch_interval + settings.symbol_delay*len(settings.stock_symbols) if settings.transport == 'rest' else 0
-    return CoverageKeeper(config, market, FeedLog(settings.kafka_bootstrap_servers, settings.topic, feed_topic(settings), partitions), round((15 + min(polling, 600))*1000))
+    always = settings.feed == 'simulated' and settings.twin_sessions == 'always'
+    feed_log = FeedLog(settings.kafka_bootstrap_servers, settings.topic, feed_topic(settings), partitions)
+    grace_ms = round((15 + min(_polling_s(settings), 600))*1000)
+    return CoverageKeeper(config, Market(always=always, tape=on_tape(settings)), feed_log, grace_ms)
 
 # %% ../../nbs/08_job/04_coverage_keeper.ipynb #7ebf8b8d
+_KNOW_TOPIC = '''INSERT INTO feed_ledger (cluster_id, topic_id, topic, next_offset) VALUES (%s, %s, %s, 0)
+    ON CONFLICT DO NOTHING'''
+
 def next_feed_offset(cur, cluster_id:str, topic_id:str, topic:str) -> int:
     "The offset of the topic of feed minutes to read next."
-    cur.execute('INSERT INTO feed_ledger (cluster_id, topic_id, topic, next_offset) VALUES (%s, %s, %s, 0) ON CONFLICT DO NOTHING', (cluster_id, topic_id, topic))
+    cur.execute(_KNOW_TOPIC, (cluster_id, topic_id, topic))
     cur.execute('SELECT next_offset FROM feed_ledger WHERE (cluster_id, topic_id) = (%s, %s)', (cluster_id, topic_id))
     return cur.fetchone()[0]
 
 # %% ../../nbs/08_job/04_coverage_keeper.ipynb #b4fca96c
+_ADVANCE = '''UPDATE feed_ledger
+    SET next_offset = %s, kept = kept + %s, refused = refused + %s, updated_at = clock_timestamp()
+    WHERE (cluster_id, topic_id, next_offset) = (%s, %s, %s)'''
+
 def _minutes(records, feed): # of those that are feed minutes of this feed
     for offset, value in records:
         try:
@@ -148,10 +167,10 @@ def store_minutes(cur,
 ) -> set[int]: # minutes of which something new is known, epoch ms
     "Store feed minutes and advance their ledger by compare-and-set; raises `StoreError` if it has moved."
     if not records: return set()
-    said = list(_minutes(records, feed))
-    cur.execute('''UPDATE feed_ledger SET next_offset = %s, kept = kept + %s, refused = refused + %s, updated_at = clock_timestamp()
-        WHERE (cluster_id, topic_id, next_offset) = (%s, %s, %s)''', (records[-1][0] + 1, len(said), len(records) - len(said), *key, due))
-    if cur.rowcount != 1: raise StoreError('The ledger of feed minutes moved under this transaction', 'It is tried again')
+    said, last = list(_minutes(records, feed)), records[-1][0]
+    cur.execute(_ADVANCE, (last + 1, len(said), len(records) - len(said), *key, due))
+    if cur.rowcount != 1:
+        raise StoreError('The ledger of feed minutes moved under this transaction', 'It is tried again')
     return put_minutes(cur, said)
 
 # %% ../../nbs/08_job/04_coverage_keeper.ipynb #d5b2ced5
@@ -177,21 +196,27 @@ def _refresh(self:CoverageKeeper, cur, changed, until):
     return written
 
 @patch
+def _step(self:CoverageKeeper, topic_id):
+    c, conn, key = self.config, self._connection(), (self.config.cluster_id, topic_id)
+    with transaction(conn) as cur: due = next_feed_offset(cur, *key, f'{c.topic}.feed')
+    records = self.log.read(due)
+    with transaction(conn) as cur:
+        changed = store_minutes(cur, key, due, records, c.feed)
+        written = self._refresh(cur, changed, self._reach(cur))
+    for _ in range(60): # days of an absence, each in a transaction of its own
+        if not self._behind: break
+        with transaction(conn) as cur: written += self._refresh(cur, (), self._until)
+    return written
+
+@patch
 def __call__(self:CoverageKeeper) -> int: # rows of `coverage` written
     "Read what is new, decide what can be decided; raises what tells that it could not."
     try:
-        try: key = self.config.cluster_id, self.log.topic_id()
+        try: topic_id = self.log.topic_id()
         except BrokerError as e: # no producer has said anything yet; or no broker, which the job itself will tell
             log.info('No feed minutes: %s', e)
             return 0
-        c, conn = self.config, self._connection()
-        with transaction(conn) as cur: due = next_feed_offset(cur, *key, f'{c.topic}.feed')
-        records = self.log.read(due)
-        with transaction(conn) as cur: written = self._refresh(cur, store_minutes(cur, key, due, records, c.feed), self._reach(cur))
-        for _ in range(60): # days of an absence, each in a transaction of its own
-            if not self._behind: break
-            with transaction(conn) as cur: written += self._refresh(cur, (), self._until)
-        return written
+        return self._step(topic_id)
     except BaseException:
         self._let_go()
         raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc, hashlib, logging, time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import cache
 
@@ -17,18 +17,19 @@ import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..core.columns import RECORDS, TICKS
 from ..core.errors import StoreError
+from ..core.minutes import DAY_MS
 from ..core.private_parts import batch_id
 from ..core.records import AHEAD_MS, FIRST_MS, LAST_MS, MOST_BYTES
+from ..stream.parse import BadRecord, parse_records
+from ..stream.windows import partial_bars
 from ..store import writer
 from ..store.cache import LatestCache
 from ..store.connection import PASSING, open_session, transaction
 from ..store.ledger import OffsetGap, Source, advance, next_offset
 from ..store.ownership import Fenced, check_owner
 from ..store.partitions import ensure_partitions, sealed_ms
-from ..core.columns import TICKS
-from ..stream.parse import BadRecord, parse_records
-from ..stream.windows import partial_bars
 
 # %% auto #0
 __all__ = ['log', 'COUNTS', 'OUTCOME_DDL', 'SinkConfig', 'dead_letter', 'Outcome', 'worker_connection', 'worker_cache',
@@ -51,24 +52,32 @@ class SinkConfig:
     redis_prefix: str
     cache_ttl: int = 300 # s
     patience: float = 60 # s to keep trying while PostgreSQL is away
-    ahead_ms: int|None = AHEAD_MS # how far a tick may be ahead of its own arrival; None where the market's clock is not the world's
+    ahead_ms: int|None = AHEAD_MS # see `parse_records`; None where the market's clock is not the world's
 
 # %% ../../nbs/08_job/01_sink.ipynb #d54b9dd9
-def _moment(ms): return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=ms) if FIRST_MS <= ms < LAST_MS else None # a foreign producer's time may be anything
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+def _moment(ms): # None for what no database takes: a foreign producer's time may be anything
+    return _EPOCH + timedelta(milliseconds=ms) if FIRST_MS <= ms < LAST_MS else None
+
+def _sha256(value): return hashlib.sha256(value).hexdigest()
 
 def dead_letter(
     bad:BadRecord,
-    records:pa.Table, # key, value, partition, offset, timestamp
+    records:pa.Table, # schema RECORDS
     config:SinkConfig,
 ) -> dict: # a row of `dead_letters`
-    "The row that keeps a refused record with its coordinates and its original bytes."
-    key, value, part, offset, at = (records[c][bad.row].as_py() for c in ('key', 'value', 'partition', 'offset', 'timestamp'))
-    clean = bad.detail.replace('\x00', '\\x00').encode('utf-8', 'backslashreplace').decode()
-    told = dict(topic=config.topic, topic_id=config.topic_id, partition=part, offset=offset, reason=bad.reason, stage=bad.stage, detail=clean[:500], key=key and key[:MOST_BYTES],
-        received_at=_moment(at))
-    if (o := bad.original) is not None: return dict(told, value=o.raw, value_length=o.length, value_sha256=o.sha256, received_at=_moment(o.received_at), rejection_id=hashlib.blake2b(value, digest_size=16).hexdigest())
-    if value is None: return dict(told, value=None, value_length=None, value_sha256=None)
-    return dict(told, value=value[:MOST_BYTES], value_length=len(value), value_sha256=hashlib.sha256(value).hexdigest())
+    "The row that keeps a record that could not become a tick, with its coordinates and its original bytes."
+    key, value, part, offset, at = (records[c][bad.row].as_py() for c in RECORDS.names)
+    detail = bad.detail.replace('\x00', '\\x00').encode('utf-8', 'backslashreplace').decode()[:500]
+    row = dict(topic=config.topic, topic_id=config.topic_id, partition=part, offset=offset, reason=bad.reason,
+        stage=bad.stage, detail=detail, key=key and key[:MOST_BYTES], received_at=_moment(at))
+    if (o := bad.original) is not None:
+        envelope = hashlib.blake2b(value, digest_size=16).hexdigest()
+        return dict(row, value=o.raw, value_length=o.length, value_sha256=o.sha256, received_at=_moment(o.received_at),
+            rejection_id=envelope)
+    if value is None: return dict(row, value=None, value_length=None, value_sha256=None)
+    return dict(row, value=value[:MOST_BYTES], value_length=len(value), value_sha256=_sha256(value))
 
 # %% ../../nbs/08_job/01_sink.ipynb #7302beb3
 @dataclass(frozen=True)
@@ -81,11 +90,13 @@ class Outcome:
     dead_letter: int
     ends: dict[int, int] # Kafka partition → offset after the last record
 
+_SEALED = 'retention has dropped the ticks of that day; its bars are sealed'
+
 def _too_old(cur, ticks):
     "Split ticks into those that may be stored and those whose bars are sealed."
     fresh = pc.greater_equal(ticks['event_time'], sealed_ms(cur))
     old = ticks['row'].filter(pc.invert(fresh)).to_pylist()
-    return (ticks.filter(fresh) if old else ticks), [BadRecord(r, 'too_old', 'retention has dropped the ticks of that day; its bars are sealed', 'store') for r in old]
+    return (ticks.filter(fresh) if old else ticks), [BadRecord(row, 'too_old', _SEALED, 'store') for row in old]
 
 # %% ../../nbs/08_job/01_sink.ipynb #79572b1b
 @dataclass(frozen=True)
@@ -97,40 +108,56 @@ class _Spot:
     @classmethod
     def of(cls, records): return cls(records['partition'].to_numpy(), records['offset'].to_numpy())
 
-    def ends(self) -> dict[int, tuple[int, int]]: # partition → first offset, and the one after the last; in the order in which they are locked
-        return {p: (int((o := self.offset[self.partition == p]).min()), int(o.max()) + 1) for p in np.unique(self.partition).tolist()}
+    def ends(self) -> dict[int, tuple[int, int]]: # partition → first offset, and the one after the last
+        "In the order in which they are locked."
+        found = {p: self.offset[self.partition == p] for p in np.unique(self.partition).tolist()}
+        return {p: (int(o.min()), int(o.max()) + 1) for p, o in found.items()}
+
+    def from_on(self, due) -> np.ndarray: # True for each record that is not done yet
+        "due: partition → the offset to read next."
+        return self.offset >= np.array([due.get(p, 0) for p in range(max(due) + 1)])[self.partition]
 
     def count(self, rows) -> dict[int, int]: # partition → how many of these rows
-        return dict(zip(*(o.tolist() for o in np.unique(self.partition[np.asarray(rows, np.int64)], return_counts=True))))
+        partitions, counts = np.unique(self.partition[np.asarray(rows, np.int64)], return_counts=True)
+        return dict(zip(partitions.tolist(), counts.tolist(), strict=True))
 
 # %% ../../nbs/08_job/01_sink.ipynb #040e1170
+def _store_ticks(cur, ticks): # those that were new, and the rows of `latest` that changed
+    new = writer.insert_ticks(cur, ticks)
+    if not len(new): return new, []
+    bars = partial_bars(new)
+    writer.lock_symbols(cur, pc.unique(bars['symbol']).to_pylist())
+    writer.merge_bars(cur, bars)
+    writer.refresh_averages(cur, bars)
+    return new, writer.upsert_latest(cur, new.select(TICKS.names))
+
+def _store_dead_letters(cur, bad, records, config): # partition → how many are new
+    if not bad: return {}
+    in_order = sorted(bad, key=lambda b: b.row)
+    return writer.insert_dead_letters(cur, [dead_letter(b, records, config) for b in in_order])
+
+# %% ../../nbs/08_job/01_sink.ipynb #8f2ddb33
 def _apply(cur, config, records, ticks, bad):
-    "The statements of one transaction; returns the outcome, which rows were new, and the rows of `latest` that changed."
+    "The statements of one transaction; gives the outcome, which rows were new, and the rows of `latest` that changed."
     check_owner(cur, config.epoch)
     spot = _Spot.of(records)
     ends = spot.ends()
+    after = {p: end for p, (_, end) in ends.items()}
     sources = {p: Source(config.cluster_id, config.topic_id, config.topic, p) for p in ends}
     due = {p: next_offset(cur, sources[p], first) for p, (first, _) in ends.items()}
-    fresh = spot.offset >= np.array([due.get(p, 0) for p in range(max(ends) + 1)])[spot.partition]
-    outcome = Outcome(len(records), int((~fresh).sum()), 0, 0, 0, {p: after for p, (_, after) in ends.items()})
-    if not fresh.any(): return outcome, fresh, []
-    if not fresh.all(): ticks, bad = ticks.filter(pa.array(fresh[ticks['row'].to_numpy()])), [b for b in bad if fresh[b.row]]
+    fresh = spot.from_on(due)
+    skipped = int((~fresh).sum())
+    if skipped == len(records): return Outcome(len(records), skipped, 0, 0, 0, after), fresh, []
+    if skipped:
+        ticks, bad = ticks.filter(pa.array(fresh[ticks['row'].to_numpy()])), [b for b in bad if fresh[b.row]]
     ticks, old = _too_old(cur, ticks)
-    letters = [dead_letter(b, records, config) for b in sorted(bad + old, key=lambda b: b.row)]
-    new = writer.insert_ticks(cur, ticks)
-    changed = []
-    if len(new):
-        bars = partial_bars(new)
-        writer.lock_symbols(cur, pc.unique(bars['symbol']).to_pylist())
-        writer.merge_bars(cur, bars)
-        writer.refresh_averages(cur, bars)
-        changed = writer.upsert_latest(cur, new.select(TICKS.names))
-    kept = writer.insert_dead_letters(cur, letters) if letters else {}
+    new, changed = _store_ticks(cur, ticks)
+    letters = _store_dead_letters(cur, bad + old, records, config)
     read, stored = spot.count(np.flatnonzero(fresh)), spot.count(new['row'].to_numpy())
-    for p, n in read.items():
-        counts = dict(stored=stored.get(p, 0), dead_letter=kept.get(p, 0), duplicate=n - stored.get(p, 0) - kept.get(p, 0))
-        advance(cur, sources[p], due[p], ends[p][1], **counts)
-    return replace(outcome, stored=len(new), dead_letter=sum(kept.values()), duplicate=int(fresh.sum()) - len(new) - sum(kept.values())), fresh, changed
+    duplicate = {p: n - stored.get(p, 0) - letters.get(p, 0) for p, n in read.items()}
+    for p in read: advance(cur, sources[p], due[p], after[p], stored.get(p, 0), duplicate[p], letters.get(p, 0))
+    counts = len(new), sum(duplicate.values()), sum(letters.values())
+    return Outcome(len(records), skipped, *counts, after), fresh, changed
 
 # %% ../../nbs/08_job/01_sink.ipynb #a52d7071
 _open = {} # a worker process lives through many batches: one connection and one cache client each
@@ -144,56 +171,79 @@ def worker_connection(config:SinkConfig):
 
 def worker_cache(config:SinkConfig) -> LatestCache:
     "The worker's cache client."
-    if config.redis_url not in _open: _open[config.redis_url] = LatestCache(config.redis_url, config.redis_prefix, config.cache_ttl)
-    return _open[config.redis_url]
+    url = config.redis_url
+    if url not in _open: _open[url] = LatestCache(url, config.redis_prefix, config.cache_ttl)
+    return _open[url]
 
 # %% ../../nbs/08_job/01_sink.ipynb #db36e4fb
+_DAY_ZERO = date(1970, 1, 1).toordinal()
+
+def _days_key(config): return 'days', config.dsn['dbname'], config.dsn['port']
+
+def _make_days(config, conn, ticks): # partitions; asked for once a day, not once a batch
+    numbers = pc.unique(pc.divide(ticks['event_time'], DAY_MS)).to_pylist()
+    made = _open.setdefault(_days_key(config), set())
+    wanted = {date.fromordinal(_DAY_ZERO + n) for n in numbers} - made
+    if not wanted: return
+    with transaction(conn) as cur: sealed = date.fromordinal(_DAY_ZERO + sealed_ms(cur)//DAY_MS)
+    ensure_partitions(conn, [d for d in wanted if d >= sealed]) # days that are sealed are not made again
+    made |= wanted
+
 def _once(config, records, ticks, bad):
     conn = worker_connection(config)
-    days = pc.unique(pc.divide(ticks['event_time'], 86_400_000)).to_pylist()
-    made = _open.setdefault(('days', config.dsn['dbname'], config.dsn['port']), set())
-    if wanted := {date.fromordinal(719163 + d) for d in days} - made: # once a day, not once a batch
-        with transaction(conn) as cur: sealed = datetime.fromtimestamp(sealed_ms(cur)/1000, timezone.utc).date()
-        ensure_partitions(conn, [d for d in wanted if d >= sealed]) # days that are sealed are not made again
-        made |= wanted
+    _make_days(config, conn, ticks)
     with transaction(conn) as cur: return _apply(cur, config, records, ticks, bad)
 
 def _parse(records, config): return parse_records(records['value'].combine_chunks(), config.feed, config.ahead_ms)
 
 def _let_go(config):
     "Forget the connection, and what was learned over it."
-    _open.pop(('days', config.dsn['dbname'], config.dsn['port']), None)
+    _open.pop(_days_key(config), None)
     if old := _open.pop(tuple(sorted(config.dsn.items())), None): old.close()
 
+# %% ../../nbs/08_job/01_sink.ipynb #d8c8dada
+_TRY_AGAIN = *PASSING, psycopg2.errors.CheckViolation, StoreError # no partition for a tick is a check violation
+
+def _patiently(config, records, ticks, bad):
+    start, pause = time.monotonic(), .05
+    while True:
+        try: return _once(config, records, ticks, bad)
+        except (Fenced, OffsetGap): raise
+        except _TRY_AGAIN as e:
+            if time.monotonic() - start > config.patience: raise
+            log.warning('%s: %s; trying again', config.topic, str(e).strip().splitlines()[0])
+            _let_go(config)
+            time.sleep(pause)
+            pause = min(pause*2, 2)
+
 def store_records(
-    records:pa.Table, # key, value, partition, offset, timestamp (ms); offsets of a partition ascending
+    records:pa.Table, # schema RECORDS; offsets of a partition ascending
     config:SinkConfig,
     batch_id:int|None=None, # of Spark; None: how long it took is not noted
     parsed:tuple|None=None, # from `parse_records`, if that is done already
 ) -> Outcome:
-    "Store records, exactly once, and bring the cache up to date."
-    start, pause = time.monotonic(), .05
+    """Store records, exactly once, and bring the cache up to date.
+
+    Raises `Fenced` when another job has taken over, `OffsetGap` when records between would be lost, and what PostgreSQL
+    says when it has been away for longer than `config.patience`."""
+    start = time.monotonic()
     ticks, bad = parsed or _parse(records, config)
-    while True:
-        try: outcome, fresh, changed = _once(config, records, ticks, bad); break
-        except (*PASSING, psycopg2.errors.CheckViolation, StoreError) as e:
-            if isinstance(e, (Fenced, OffsetGap)) or time.monotonic() - start > config.patience: raise
-            log.warning('%s: %s; trying again', config.topic, str(e).strip().splitlines()[0])
-            _let_go(config)
-            time.sleep(pause); pause = min(pause*2, 2)
+    outcome, fresh, changed = _patiently(config, records, ticks, bad)
     now = time.time()*1000
     worker_cache(config).put(changed)
-    if batch_id is not None and fresh.any(): _note(config, batch_id, outcome, time.monotonic() - start, now - records['timestamp'].to_numpy()[fresh])
+    if batch_id is not None and fresh.any():
+        _note(config, batch_id, outcome, time.monotonic() - start, now - records['timestamp'].to_numpy()[fresh])
     return outcome
 
 # %% ../../nbs/08_job/01_sink.ipynb #0a7cf111
 _NOTE = """SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '5s';
-    INSERT INTO batches (batch_id, partition, rows, duration_ms, latency_p50_ms, latency_p99_ms) VALUES (%s, %s, %s, %s, %s, %s)"""
+    INSERT INTO batches (batch_id, partition, rows, duration_ms, latency_p50_ms, latency_p99_ms)
+    VALUES (%s, %s, %s, %s, %s, %s)"""
 
-def _note(config, batch_id, outcome, seconds, waits):
-    p50, p99 = np.percentile(waits, (50, 99)).tolist() # ms, produced to committed
+def _note(config, batch_id, outcome, seconds, waits): # waits: ms, produced to committed
+    facts = batch_id, min(outcome.ends), outcome.rows, seconds*1000, *np.percentile(waits, (50, 99)).tolist()
     try:
-        with transaction(worker_connection(config)) as cur: cur.execute(_NOTE, (batch_id, min(outcome.ends), outcome.rows, seconds*1000, p50, p99))
+        with transaction(worker_connection(config)) as cur: cur.execute(_NOTE, facts)
     except (psycopg2.Error, StoreError) as e:
         log.warning('timing of batch %s not kept: %s', batch_id, str(e).strip().splitlines()[0])
         _let_go(config)
@@ -220,7 +270,8 @@ def partition_writer(config:SinkConfig):
     "The function for `mapInArrow`: Arrow batches of records in, a row of COUNTS for each out."
     def write(batches):
         _freeze()
-        chunks = ((records, _parse(records, config)) for records in (pa.Table.from_batches([b]) for b in batches) if len(records))
+        tables = (pa.Table.from_batches([b]) for b in batches)
+        chunks = ((records, _parse(records, config)) for records in tables if len(records))
         for records, parsed in ahead(chunks):
             outcome = store_records(records, config, batch_id(), parsed)
             yield pa.RecordBatch.from_pydict({c: [getattr(outcome, c)] for c in COUNTS})

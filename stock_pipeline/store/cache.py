@@ -23,22 +23,26 @@ log = logging.getLogger(__name__)
 TIMES = 'event_time', 'quote_time', 'received_at'
 INTEGERS = 'sequence',
 
+def _encode(name, value):
+    if name in TIMES: return str(round(value.timestamp()*1000))
+    return format(value, 'f') if isinstance(value, Decimal) else str(value)
+
 def encode_row(
     row:dict # a row of `latest`
 ) -> dict[str, str]:
     "A row as the fields of a Redis hash."
-    def text(k, v): return str(round(v.timestamp()*1000)) if k in TIMES else format(v, 'f') if isinstance(v, Decimal) else str(v)
-    return {k: text(k, v) for k, v in row.items() if v is not None}
+    return {k: _encode(k, v) for k, v in row.items() if v is not None}
+
+def _decode(name, text):
+    if name in TIMES: return datetime.fromtimestamp(int(text)/1000, timezone.utc)
+    if name in INTEGERS: return int(text)
+    return text if name in ('symbol', 'source') else Decimal(text)
 
 def decode_row(
     fields:dict[str, str] # as Redis gives them
 ) -> dict: # a row of `latest`: times as datetime in UTC, numbers as Decimal
     "The row that was encoded."
-    def value(k, v):
-        if k in TIMES: return datetime.fromtimestamp(int(v)/1000, timezone.utc)
-        if k in INTEGERS: return int(v)
-        return v if k in ('symbol', 'source') else Decimal(v)
-    return {k: value(k, v) for k, v in fields.items()}
+    return {k: _decode(k, v) for k, v in fields.items()}
 
 # %% ../../nbs/07_store/08_cache.ipynb #f7bc6e80
 _PUT_IF_NEWER = '''
@@ -63,7 +67,8 @@ class LatestCache:
         timeout:float=1, # seconds to wait for Redis; a page must not hang on its cache
     ):
         self.prefix, self.ttl, self.away_until = prefix, ttl, 0.0
-        self.client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0))
+        self.client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=timeout,
+            socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0))
         self._put = self.client.register_script(_PUT_IF_NEWER)
 
     def key(self, symbol): return f'{self.prefix}latest:{symbol}'
@@ -71,13 +76,21 @@ class LatestCache:
 
     def _away(self, error):
         "Note the outage once, and leave Redis alone for a second."
-        if time.monotonic() >= self.away_until + 60: log.warning('Redis is away (%s); latest values are read from PostgreSQL', type(error).__name__)
+        if time.monotonic() >= self.away_until + 60:
+            log.warning('Redis is away (%s); latest values are read from PostgreSQL', type(error).__name__)
         self.away_until = time.monotonic() + 1
 
 # %% ../../nbs/07_store/08_cache.ipynb #83798e4d
 from fastcore.basics import patch
 
 # %% ../../nbs/07_store/08_cache.ipynb #590665a4
+@patch
+def _put_one(self:LatestCache, pipe, row):
+    fields = encode_row(row)
+    flat = [x for pair in fields.items() for x in pair]
+    order = fields['event_time'], fields['sequence'], fields.get('quote_time', 0)
+    self._put(keys=[self.key(row['symbol'])], args=[self.ttl, *order, *flat], client=pipe)
+
 @patch
 def put(self:LatestCache,
     rows:list[dict] # rows of `latest`, as committed
@@ -87,10 +100,7 @@ def put(self:LatestCache,
     if time.monotonic() < self.away_until: return -1
     try:
         pipe = self.client.pipeline(transaction=False)
-        for row in rows:
-            fields = encode_row(row)
-            flat = [x for kv in fields.items() for x in kv]
-            self._put(keys=[self.key(row['symbol'])], args=[self.ttl, fields['event_time'], fields['sequence'], fields.get('quote_time', 0), *flat], client=pipe)
+        for row in rows: self._put_one(pipe, row)
         return sum(pipe.execute())
     except redis.RedisError as e:
         self._away(e)
@@ -105,10 +115,12 @@ def get(self:LatestCache,
     if time.monotonic() < self.away_until: return None
     try:
         pipe = self.client.pipeline(transaction=False)
-        for s in symbols: pipe.hgetall(self.key(s)); pipe.ttl(self.key(s))
+        for s in symbols:
+            pipe.hgetall(self.key(s))
+            pipe.ttl(self.key(s))
         got = pipe.execute()
     except redis.RedisError as e: return self._away(e)
-    return {s: {**decode_row(h), 'ttl': ttl} for s, h, ttl in zip(symbols, got[::2], got[1::2]) if h}
+    return {s: {**decode_row(h), 'ttl': ttl} for s, h, ttl in zip(symbols, got[::2], got[1::2], strict=True) if h}
 
 # %% ../../nbs/07_store/08_cache.ipynb #ca4bf14d
 @patch
@@ -123,4 +135,4 @@ def rebuild(self:LatestCache, cur) -> int: # rows written
     "Put all rows of `latest` into the cache."
     cur.execute('SELECT * FROM latest')
     names = [d.name for d in cur.description]
-    return self.put([{k: v for k, v in zip(names, r) if k != 'updated_at'} for r in cur.fetchall()])
+    return self.put([{k: v for k, v in zip(names, r, strict=True) if k != 'updated_at'} for r in cur.fetchall()])

@@ -72,4 +72,5 @@ class AdvisoryLock(IntEnum):
     WRITING = 7_311_904 # by the session of the job that owns the database
     DROPPING = 7_311_905 # by who drops partitions; held shared by who must keep them meanwhile, such as a backup
 
-SYMBOL_SPACE = 7_311_902 # first of two numbers; the second is the symbol's. Locks of two numbers never meet those of one
+# The first of two numbers; the second is the symbol's. Locks of two numbers never meet those of one.
+SYMBOL_SPACE = 7_311_902

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from psycopg2.extras import execute_values
 
+from ..core.minutes import MINUTE_MS, FeedMinute, minute_of
 from ..core.sessions import Session, new_york_date, new_york_ms, session_at
-from ..core.minutes import FeedMinute, MINUTE_MS
 from .reader import Reader
 
 # %% auto #0
@@ -33,7 +33,12 @@ def classify(
     up:Collection[int], # those through which the feed was heard
 ) -> str: # one letter a minute, see STATES
     "What each of a symbol's minutes was."
-    return ''.join('T' if m in traded else 'C' if m not in opened else 'N' if m not in carried else 'Q' if m in up else 'D' for m in minutes)
+    def letter(m):
+        if m in traded: return 'T'
+        if m not in opened: return 'C'
+        if m not in carried: return 'N'
+        return 'Q' if m in up else 'D'
+    return ''.join(map(letter, minutes))
 
 def tally(
     states:str # letters; anything else is not decided yet
@@ -59,26 +64,31 @@ def open_minutes(
     return frozenset(m for m in range(hour, hour + HOUR, MINUTE_MS) if always or session_at(m) != Session.CLOSED)
 
 # %% ../../nbs/07_store/14_coverage.ipynb #e32bf5a0
-def _symbols_id(cur, m):
-    sha = hashlib.sha256(json.dumps([m.carried, m.refused]).encode()).hexdigest()
+_NEW_SYMBOLS = 'INSERT INTO feed_symbols (sha256, carried, refused) VALUES (%s, %s, %s) RETURNING id'
+_PUT = '''INSERT INTO feed_minutes AS f (minute, up, symbols) VALUES %s
+    ON CONFLICT (minute) DO UPDATE SET up = EXCLUDED.up, symbols = EXCLUDED.symbols, stored_at = clock_timestamp()
+        WHERE EXCLUDED.up >= f.up AND (EXCLUDED.up, EXCLUDED.symbols) <> (f.up, f.symbols)
+    RETURNING extract(epoch FROM minute)::bigint'''
+
+def _symbols_id(cur, carried, refused):
+    sha = hashlib.sha256(json.dumps([carried, refused]).encode()).hexdigest()
     cur.execute('SELECT id FROM feed_symbols WHERE sha256 = %s', (sha,))
     if found := cur.fetchone(): return found[0]
-    cur.execute('INSERT INTO feed_symbols (sha256, carried, refused) VALUES (%s, %s, %s) RETURNING id', (sha, list(m.carried), list(m.refused)))
+    cur.execute(_NEW_SYMBOLS, (sha, list(carried), list(refused)))
     return cur.fetchone()[0]
 
 def put_minutes(cur,
     minutes:Iterable[FeedMinute], # in the order in which they were said
 ) -> set[int]: # the minutes of which something new is known now, epoch ms
     "Store what the producer said."
-    said, ids = {}, {}
+    said = {}
     for m in minutes:
         if m.minute not in said or m.up >= said[m.minute].up: said[m.minute] = m
-    for m in said.values(): ids[m[3:]] = ids.get(m[3:]) or _symbols_id(cur, m)
-    rows = [(m.minute//1000, m.up, ids[m[3:]]) for m in said.values()]
-    return {t*1000 for t, in execute_values(cur, '''INSERT INTO feed_minutes AS f (minute, up, symbols) VALUES %s
-        ON CONFLICT (minute) DO UPDATE SET up = EXCLUDED.up, symbols = EXCLUDED.symbols, stored_at = clock_timestamp()
-            WHERE EXCLUDED.up >= f.up AND (EXCLUDED.up, EXCLUDED.symbols) <> (f.up, f.symbols)
-        RETURNING extract(epoch FROM minute)::bigint''', rows, '(to_timestamp(%s), %s, %s)', page_size=10_000, fetch=True)}
+    pairs = dict.fromkeys((m.carried, m.refused) for m in said.values())
+    ids = {pair: _symbols_id(cur, *pair) for pair in pairs}
+    rows = [(m.minute//1000, m.up, ids[m.carried, m.refused]) for m in said.values()]
+    new = execute_values(cur, _PUT, rows, '(to_timestamp(%s), %s, %s)', page_size=10_000, fetch=True)
+    return {t*1000 for t, in new}
 
 # %% ../../nbs/07_store/14_coverage.ipynb #86863e3c
 class _Said(NamedTuple):
@@ -87,59 +97,79 @@ class _Said(NamedTuple):
     standing: dict # id of a pair of sets → minutes for which it stands
     sets: dict # id → (carried, refused)
 
-    def carried(self, symbol): return set().union(*(self.standing[i] for i, (has, _) in self.sets.items() if symbol in has))
+    def carried(self, symbol):
+        return set().union(*(self.standing[i] for i, (has, _) in self.sets.items() if symbol in has))
 
-_SAID = '''SELECT extract(epoch FROM minute)::bigint*1000, up, symbols FROM feed_minutes WHERE minute >= to_timestamp(%(lo)s) AND minute < to_timestamp(%(hi)s)'''
-_BEFORE = '''SELECT * FROM (SELECT extract(epoch FROM minute)::bigint*1000, false, symbols FROM feed_minutes WHERE minute < to_timestamp(%(lo)s)
+_COLUMNS = 'extract(epoch FROM minute)::bigint*1000'
+_SAID = f'''SELECT {_COLUMNS}, up, symbols FROM feed_minutes
+    WHERE minute >= to_timestamp(%(lo)s) AND minute < to_timestamp(%(hi)s)'''
+_BEFORE = f'''SELECT * FROM (SELECT {_COLUMNS}, false, symbols FROM feed_minutes WHERE minute < to_timestamp(%(lo)s)
     ORDER BY minute DESC LIMIT 1) b UNION ALL '''
 
 def _what_was_said(cur, market, lo, hi): # _Said; lo and hi in epoch ms
     cur.execute(('' if market.tape else _BEFORE) + _SAID + ' ORDER BY 1', {'lo': lo//1000, 'hi': hi//1000})
     rows = cur.fetchall()
+    starts = [at for at, _, _ in rows]
     standing = {i: set() for _, _, i in rows}
-    for (a, _, i), (b, *_) in zip(rows, [*rows[1:], (hi,)]): standing[i].update(range(max(a, lo), b, MINUTE_MS))
+    for (at, _, i), end in zip(rows, [*starts[1:], hi], strict=False):
+        standing[i].update(range(max(at, lo), end, MINUTE_MS))
     cur.execute('SELECT id, carried, refused FROM feed_symbols WHERE id = ANY(%s)', (list(standing),))
     return _Said({m for m, up, _ in rows if up}, standing, {i: (frozenset(c), frozenset(r)) for i, c, r in cur})
 
 # %% ../../nbs/07_store/14_coverage.ipynb #df629198
-_BARS = '''SELECT p.i, b.bits FROM unnest(%s::text[], %s::bigint[]) WITH ORDINALITY AS p (symbol, hour, i) CROSS JOIN LATERAL (
+_BARS = '''SELECT p.i, b.bits FROM unnest(%s::text[], %s::bigint[]) WITH ORDINALITY AS p (symbol, hour, i)
+CROSS JOIN LATERAL (
     SELECT bit_or(1::bigint << (extract(epoch FROM b.minute)::bigint - p.hour)::int / 60) AS bits FROM bars_1m b
-    WHERE b.symbol = p.symbol AND b.basis IN ('trades', 'quotes') AND b.minute >= to_timestamp(p.hour) AND b.minute < to_timestamp(p.hour + 3600)) b
+    WHERE b.symbol = p.symbol AND b.basis IN ('trades', 'quotes')
+        AND b.minute >= to_timestamp(p.hour) AND b.minute < to_timestamp(p.hour + 3600)) b
 WHERE b.bits IS NOT NULL'''
+
+def _minutes_of(hour, bits): return {hour + k*MINUTE_MS for k in range(60) if bits >> k & 1}
 
 def _traded(cur, pairs): # [(symbol, hour)] → for each the minutes with a bar
     cur.execute(_BARS, ([s for s, _ in pairs], [h//1000 for _, h in pairs]))
     bits = dict(cur.fetchall())
-    return [{h + k*MINUTE_MS for k in range(60) if b >> k & 1} if (b := bits.get(i)) else () for i, (_, h) in enumerate(pairs, 1)]
+    return [_minutes_of(hour, bits.get(i, 0)) for i, (_, hour) in enumerate(pairs, 1)]
 
 # %% ../../nbs/07_store/14_coverage.ipynb #cffcd47d
+_WRITE = '''INSERT INTO coverage AS c (hour, symbol, states) VALUES %s ON CONFLICT (hour, symbol)
+    DO UPDATE SET states = EXCLUDED.states, updated_at = clock_timestamp()
+        WHERE c.states <> EXCLUDED.states RETURNING 1'''
+
 def _write(cur, rows): # rows: hour, symbol, states
-    return len(execute_values(cur, '''INSERT INTO coverage AS c (hour, symbol, states) VALUES %s ON CONFLICT (hour, symbol)
-        DO UPDATE SET states = EXCLUDED.states, updated_at = clock_timestamp() WHERE c.states <> EXCLUDED.states RETURNING 1''',
-        [(h//1000, s, o) for h, s, o in sorted(rows)], '(to_timestamp(%s), %s, %s)', page_size=5000, fetch=True))
+    values = [(hour//1000, symbol, states) for hour, symbol, states in sorted(rows)]
+    return len(execute_values(cur, _WRITE, values, '(to_timestamp(%s), %s, %s)', page_size=5000, fetch=True))
+
+def _known_before(cur, start): # symbols that have a row in the first hour of a day
+    cur.execute('SELECT symbol FROM coverage WHERE hour = to_timestamp(%s)', (start//1000,))
+    return {s for s, in cur}
 
 def _refresh_day(cur, market, day, until, hours, late): # hours: of all symbols; late: symbol → hours
-    lo, end = new_york_ms(day), new_york_ms(day + timedelta(days=1))
-    hi = min(end, until)
-    said = _what_was_said(cur, market, lo, hi)
-    cur.execute('SELECT symbol FROM coverage WHERE hour = to_timestamp(%s)', (lo//1000,))
-    there = {s for s, in cur}
-    known = there | late.keys() | {s for has, no in said.sets.values() for s in has | no}
-    pairs = [(s, h) for s in sorted(known) for h in (sorted(hours | late.get(s, set())) if s in there else range(lo, hi, HOUR)) if h < hi]
-    carried = {s: said.carried(s) for s, _ in pairs}
-    return _write(cur, [(h, s, classify(range(h, min(h + HOUR, hi), MINUTE_MS), traded, open_minutes(h, market.always), carried[s], said.up))
-        for (s, h), traded in zip(pairs, _traded(cur, pairs))])
+    start, end = new_york_ms(day), min(new_york_ms(day + timedelta(days=1)), until)
+    said, there = _what_was_said(cur, market, start, end), _known_before(cur, start)
+    known = there.union(late, *(has | no for has, no in said.sets.values()))
+    def hours_of(s): return sorted(hours | late.get(s, set())) if s in there else range(start, end, HOUR)
+    pairs = [(s, h) for s in sorted(known) for h in hours_of(s) if h < end]
+    carried = {s: said.carried(s) for s in known}
+    def states(s, h, traded):
+        minutes = range(h, min(h + HOUR, end), MINUTE_MS)
+        return classify(minutes, traded, open_minutes(h, market.always), carried[s], said.up)
+    found = zip(pairs, _traded(cur, pairs), strict=True)
+    return _write(cur, [(h, s, states(s, h, traded)) for (s, h), traded in found])
 
 # %% ../../nbs/07_store/14_coverage.ipynb #d1442f2f
-_NEXT = '''SELECT m, coalesce((SELECT extract(epoch FROM min(f.minute))::bigint FROM feed_minutes f WHERE f.minute > to_timestamp(m)), %s)
+_NEXT = '''SELECT m, coalesce(
+    (SELECT extract(epoch FROM min(f.minute))::bigint FROM feed_minutes f WHERE f.minute > to_timestamp(m)), %s)
 FROM unnest(%s::bigint[]) AS m'''
+_QUEUE = '''DELETE FROM coverage_queue WHERE minute < to_timestamp(%s)
+    RETURNING symbol, extract(epoch FROM minute)::bigint*1000'''
 
 def _spans_said(cur, changed, until): # [(first, end)] in epoch ms: the minutes about which something new is known
     cur.execute(_NEXT, (until//1000, [m//1000 for m in changed if m < until]))
     return [(a*1000, min(b*1000, until)) for a, b in cur]
 
 def _take_queue(cur, until): # {day: {symbol: hours}}
-    cur.execute('DELETE FROM coverage_queue WHERE minute < to_timestamp(%s) RETURNING symbol, extract(epoch FROM minute)::bigint*1000', (until//1000,))
+    cur.execute(_QUEUE, (until//1000,))
     late = {}
     for s, m in cur.fetchall(): late.setdefault(new_york_date(m), {}).setdefault(s, set()).add(m//HOUR*HOUR)
     return late
@@ -147,18 +177,21 @@ def _take_queue(cur, until): # {day: {symbol: hours}}
 def decided_until(cur) -> int|None: # epoch ms, UTC; None: nothing is decided
     "How far the minutes are decided."
     cur.execute('SELECT extract(epoch FROM decided_until)::bigint*1000 FROM coverage_progress')
-    return row[0] if (row := cur.fetchone()) else None
+    row = cur.fetchone()
+    return row[0] if row else None
 
 def _first_said(cur): # first minute of which something was said, epoch ms or None
     cur.execute('SELECT extract(epoch FROM min(minute))::bigint*1000 FROM feed_minutes')
     return cur.fetchone()[0]
 
 # %% ../../nbs/07_store/14_coverage.ipynb #a55c6056
+_DAYS = '''SELECT DISTINCT (minute AT TIME ZONE 'America/New_York')::date FROM feed_minutes
+    WHERE minute >= to_timestamp(%s) AND minute < to_timestamp(%s) ORDER BY 1'''
+
 def _days_due(cur, market, start, until): # New York dates, oldest first
     first, last = new_york_date(start), new_york_date(until - 1)
     if not market.tape: return [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    cur.execute('''SELECT DISTINCT (minute AT TIME ZONE 'America/New_York')::date FROM feed_minutes WHERE minute >= to_timestamp(%s) AND minute < to_timestamp(%s)
-        ORDER BY 1''', (new_york_ms(first)//1000, until//1000))
+    cur.execute(_DAYS, (new_york_ms(first)//1000, until//1000))
     return [d for d, in cur]
 
 def _by_day(spans): # [(first, end)] → {day: hours}
@@ -168,6 +201,18 @@ def _by_day(spans): # [(first, end)] → {day: hours}
     return days
 
 # %% ../../nbs/07_store/14_coverage.ipynb #46240fff
+_DECIDED = '''INSERT INTO coverage_progress (decided_until) VALUES (to_timestamp(%s))
+    ON CONFLICT (singleton) DO UPDATE SET decided_until = EXCLUDED.decided_until'''
+
+def _due(cur, market, until_ms, most): # days that are due, from when on, and until when; times in epoch ms
+    decided, first = decided_until(cur), _first_said(cur)
+    start = decided if decided is not None else first and new_york_ms(new_york_date(first))
+    until = max(minute_of(until_ms), decided or 0)
+    if start is None or start >= until: return [], start, until
+    due = _days_due(cur, market, start, until)
+    if len(due) > most: due, until = due[:most], new_york_ms(due[most - 1] + timedelta(days=1))
+    return due, start, until
+
 def refresh(cur,
     market:Market,
     until_ms:int, # minutes that ended by this time may be decided, epoch ms
@@ -175,17 +220,16 @@ def refresh(cur,
     days:int=3, # days at most that are caught up in one go
 ) -> int: # rows written
     "Bring `coverage` up to date; `coverage_progress` tells how far it is decided."
-    decided, first = decided_until(cur), _first_said(cur)
-    start = decided if decided is not None else first and new_york_ms(new_york_date(first))
-    until = max(until_ms//MINUTE_MS*MINUTE_MS, decided or 0)
-    due = _days_due(cur, market, start, until) if start is not None and start < until else []
-    if len(due) > days: due, until = due[:days], new_york_ms(due[days - 1] + timedelta(days=1))
+    due, start, until = _due(cur, market, until_ms, days)
     spans = [(max(start, new_york_ms(d)), min(until, new_york_ms(d + timedelta(days=1)))) for d in due]
     hours, late = _by_day(spans + _spans_said(cur, changed, until)), _take_queue(cur, until)
-    if market.tape: hours = {d: h for d, h in hours.items() if d in {new_york_date(m) for m in changed} | set(due)}
-    written = sum(_refresh_day(cur, market, d, until, hours.get(d, set()), late.get(d, {})) for d in sorted(hours.keys() | late.keys()))
-    if due: cur.execute('''INSERT INTO coverage_progress (decided_until) VALUES (to_timestamp(%s))
-        ON CONFLICT (singleton) DO UPDATE SET decided_until = EXCLUDED.decided_until''', (until//1000,))
+    if market.tape:
+        recorded = {new_york_date(m) for m in changed}.union(due)
+        hours = {d: h for d, h in hours.items() if d in recorded}
+    written = 0
+    for d in sorted(hours.keys() | late.keys()):
+        written += _refresh_day(cur, market, d, until, hours.get(d, set()), late.get(d, {}))
+    if due: cur.execute(_DECIDED, (until//1000,))
     return written
 
 # %% ../../nbs/07_store/14_coverage.ipynb #236e8332
@@ -195,24 +239,34 @@ class Covered(NamedTuple):
     states: str # one letter a minute, see STATES; a blank: not decided
     updated_at: int|None = None # the newest change of these rows, epoch ms, UTC
 
+_HOURS = '''SELECT symbol, (extract(epoch FROM hour)::bigint*1000 - %(first)s)/60000 AS at, states,
+        floor(extract(epoch FROM updated_at)*1000)::bigint AS ms
+    FROM coverage WHERE hour = ANY(ARRAY(SELECT to_timestamp(unnest(%(hours)s::bigint[]))))
+        AND (%(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s))
+    ORDER BY symbol, hour'''
+
 def read_coverage(reader:Reader,
     start_ms:int, # first minute, epoch ms, UTC
     end_ms:int, # past the last minute
     symbols:list|None=None # default: all
 ) -> list[Covered]: # by symbol; a symbol of which nothing is known in this time is absent
     "What each minute in [start, end) was."
-    rows = reader.query('''SELECT symbol, (extract(epoch FROM hour)::bigint*1000 - %(first)s)/60000 AS at, states, floor(extract(epoch FROM updated_at)*1000)::bigint AS ms FROM coverage
-        WHERE hour = ANY(ARRAY(SELECT to_timestamp(unnest(%(hours)s::bigint[])))) AND (%(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s)) ORDER BY symbol, hour''',
-        {'first': (first := start_ms//HOUR*HOUR), 'hours': [h//1000 for h in range(first, end_ms, HOUR)], 'symbols': None if symbols is None else list(symbols)})
-    skip, length, found = (start_ms - first)//MINUTE_MS, -(-(end_ms - first)//MINUTE_MS), {}
-    for o in rows:
+    first = start_ms//HOUR*HOUR
+    hours, wanted = [h//1000 for h in range(first, end_ms, HOUR)], None if symbols is None else list(symbols)
+    found = {}
+    for o in reader.query(_HOURS, {'first': first, 'hours': hours, 'symbols': wanted}):
         text, newest = found.get(o.symbol, ('', 0))
         found[o.symbol] = text.ljust(o.at) + o.states, max(newest, o.ms)
+    skip, length = (start_ms - first)//MINUTE_MS, -(-(end_ms - first)//MINUTE_MS)
     return [Covered(s, text.ljust(length)[skip:length], newest) for s, (text, newest) in found.items()]
 
 # %% ../../nbs/07_store/14_coverage.ipynb #84bc1a0b
-def read_coverage_span(reader:Reader) -> tuple[int, int]|None: # first minute, and past the last decided one, epoch ms, UTC; None: nothing yet
-    "The time that is covered."
-    row = reader.query('''SELECT extract(epoch FROM min(hour))::bigint*1000 AS first, (SELECT max(extract(epoch FROM hour)::bigint*1000 + length(states)*60000)
-        FROM coverage WHERE hour = (SELECT max(hour) FROM coverage)) AS last FROM coverage''')[0]
+_SPAN = '''SELECT extract(epoch FROM min(hour))::bigint*1000 AS first,
+        (SELECT max(extract(epoch FROM hour)::bigint*1000 + length(states)*60000)
+            FROM coverage WHERE hour = (SELECT max(hour) FROM coverage)) AS last
+    FROM coverage'''
+
+def read_coverage_span(reader:Reader) -> tuple[int, int]|None: # epoch ms, UTC; None: nothing yet
+    "The time that is covered: the first minute, and past the last decided one."
+    row = reader.query(_SPAN)[0]
     return None if row.first is None else (row.first, row.last)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..core.errors import ConfigError
 
 # %% auto #0
-__all__ = ['Tally', 'TALLY', 'Letter', 'letters_of', 'since_moment', 'Wanted', 'find_letters', 'tally_letters', 'uncopied',
+__all__ = ['ALL', 'Tally', 'TALLY', 'Letter', 'letters_of', 'since_moment', 'Wanted', 'find_letters', 'tally_letters', 'uncopied',
            'mark_copied', 'stored_among', 'reached', 'reason_at', 'mark_replayed']
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #f40132de
@@ -56,48 +56,57 @@ def since_moment(
     text:str, # '90s', '15m', '2h', '1d' ago; or a date, or a date with a time, UTC where no zone is given
     now:datetime|None=None, # default: the clock's
 ) -> datetime:
-    "The moment meant by the option `--since`."
-    if m := re.fullmatch(r'(\d{1,6})([smhd])', text.strip()): return (now or datetime.now(timezone.utc)) - timedelta(**{_AGO[m[2]]: int(m[1])})
+    "The moment meant by the option `--since`; raises `ConfigError` if the text means none."
+    if m := re.fullmatch(r'(\d{1,6})([smhd])', text.strip()):
+        return (now or datetime.now(timezone.utc)) - timedelta(**{_AGO[m[2]]: int(m[1])})
     try: at = datetime.fromisoformat(text.strip())
-    except ValueError: raise ConfigError(f'--since does not take {text[:40]!r}', 'Write e.g. 15m, 2h, 1d, 2026-01-02 or 2026-01-02T15:30') from None
+    except ValueError:
+        raise ConfigError(f'--since does not take {text[:40]!r}',
+            'Write e.g. 15m, 2h, 1d, 2026-01-02 or 2026-01-02T15:30') from None
     return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #b2501132
 class Wanted(NamedTuple):
-    "Which letters; nothing named means all."
+    "Which dead letters; nothing named means all."
     ids: tuple[int, ...] = ()
     reason: str|None = None
     stage: str|None = None
     since: datetime|None = None # written to the table at this time or later
     unreplayed: bool = False # only those that were never sent again
 
-def _where(w):
-    tests = [('id = ANY(%(ids)s)', w.ids), ('reason = %(reason)s', w.reason), ('stage = %(stage)s', w.stage), ('created_at >= %(since)s', w.since), ('replayed_at IS NULL', w.unreplayed)]
-    said = [sql for sql, value in tests if value]
-    return f"WHERE {' AND '.join(said)}" if said else '', {**w._asdict(), 'ids': list(w.ids)}
+_TESTS = { # of a field that is named
+    'ids': 'id = ANY(%(ids)s)', 'reason': 'reason = %(reason)s', 'stage': 'stage = %(stage)s',
+    'since': 'created_at >= %(since)s', 'unreplayed': 'replayed_at IS NULL'}
+ALL = Wanted()
+
+def _where(wanted):
+    said = [sql for field, sql in _TESTS.items() if getattr(wanted, field)]
+    return ' AND '.join(said) or 'true', {**wanted._asdict(), 'ids': list(wanted.ids)}
 
 def find_letters(cur,
-    wanted:Wanted=Wanted(),
+    wanted:Wanted=ALL,
     limit:int=20,
     newest:bool=True, # False: oldest first
     after:int=0, # only ids above this; for going through many
 ) -> list[Letter]:
-    "The letters themselves, with their bytes."
+    "The dead letters themselves, with their bytes."
     where, params = _where(wanted)
-    cur.execute(f'''SELECT {_COLUMNS} FROM dead_letters {where} {"AND" if where else "WHERE"} id > %(after)s
+    cur.execute(f'''SELECT {_COLUMNS} FROM dead_letters WHERE {where} AND id > %(after)s
         ORDER BY id {'DESC' if newest else ''} LIMIT %(limit)s''', {**params, 'after': after, 'limit': limit})
     return letters_of(cur.fetchall())
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #39835948
 Tally = namedtuple('Tally', 'reason stage count replayed waiting oldest newest') # waiting: not copied yet
 
-TALLY = '''SELECT reason, stage, count(*), count(replayed_at), count(*) - count(copied_at), min(created_at), max(created_at)
-    FROM dead_letters GROUP BY reason, stage ORDER BY 3 DESC, 1, 2'''
+_COUNTS = '''SELECT reason, stage, count(*), count(replayed_at), count(*) - count(copied_at), min(created_at),
+        max(created_at)
+    FROM dead_letters WHERE {} GROUP BY reason, stage ORDER BY 3 DESC, 1, 2'''
+TALLY = _COUNTS.format('true') # of all
 
-def tally_letters(cur, wanted:Wanted=Wanted()) -> list[Tally]: # most frequent first
+def tally_letters(cur, wanted:Wanted=ALL) -> list[Tally]: # most frequent first
     "How many for which reason."
     where, params = _where(wanted)
-    cur.execute(TALLY.replace('dead_letters', f'dead_letters {where}'), params)
+    cur.execute(_COUNTS.format(where), params)
     return [Tally(*r) for r in cur.fetchall()]
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #84a8d875
@@ -113,27 +122,34 @@ def mark_copied(cur, ids:list[int]):
     cur.execute('UPDATE dead_letters SET copied_at = clock_timestamp() WHERE id = ANY(%s)', (ids,))
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #b93e4894
+_STORED = '''SELECT replace(p.event_id::text, '-', '')
+    FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS t (symbol, ms, id)
+    JOIN stock_prices p ON p.symbol = t.symbol AND p.event_id = t.id::uuid
+        AND p.event_time = to_timestamp(t.ms/1000) + t.ms %% 1000 * interval '1 millisecond' '''
+_RESENT = '''UPDATE dead_letters SET replayed_at = clock_timestamp(), replay_partition = %s, replay_offset = %s
+    WHERE id = %s'''
+
 def stored_among(cur,
     ticks, # of `core.records`
 ) -> set[str]: # event ids
     "Which of these ticks are stored."
     ticks = list(ticks)
     if not ticks: return set()
-    cur.execute('''SELECT replace(p.event_id::text, '-', '') FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS t (symbol, ms, id)
-        JOIN stock_prices p ON p.symbol = t.symbol AND p.event_time = to_timestamp(t.ms/1000) + t.ms %% 1000 * interval '1 millisecond' AND p.event_id = t.id::uuid''',
-        ([t.symbol for t in ticks], [t.event_time for t in ticks], [t.event_id for t in ticks]))
-    return {r[0] for r in cur.fetchall()}
+    cur.execute(_STORED, ([t.symbol for t in ticks], [t.event_time for t in ticks], [t.event_id for t in ticks]))
+    return {event_id for event_id, in cur.fetchall()}
 
 def reached(cur, topic_id:str, partition:int) -> int: # 0 where nothing was read yet
     "The offset that comes next in a partition."
-    cur.execute('SELECT max(next_offset) FROM stream_ledger WHERE (topic_id, partition) = (%s, %s)', (topic_id, partition))
+    cur.execute('SELECT max(next_offset) FROM stream_ledger WHERE (topic_id, partition) = (%s, %s)',
+        (topic_id, partition))
     return cur.fetchone()[0] or 0
 
 def reason_at(cur, topic_id:str, partition:int, offset:int) -> str|None:
     "Why the record at these coordinates is a dead letter; None: it is none."
-    cur.execute('SELECT reason FROM dead_letters WHERE (topic_id, partition, "offset") = (%s, %s, %s)', (topic_id, partition, offset))
+    cur.execute('SELECT reason FROM dead_letters WHERE (topic_id, partition, "offset") = (%s, %s, %s)',
+        (topic_id, partition, offset))
     return (cur.fetchone() or (None,))[0]
 
 def mark_replayed(cur, letter_id:int, partition:int, offset:int):
-    "Note where a letter was sent again."
-    cur.execute('UPDATE dead_letters SET replayed_at = clock_timestamp(), replay_partition = %s, replay_offset = %s WHERE id = %s', (partition, offset, letter_id))
+    "Note where a dead letter was sent again."
+    cur.execute(_RESENT, (partition, offset, letter_id))

@@ -65,22 +65,24 @@ class BrokerProbe:
 def _spans(client, topic, partitions): # {partition: (first, next)}
     from kafka.admin import OffsetSpec
     from kafka.structs import TopicPartition
-    ask = lambda spec: client.list_partition_offsets({TopicPartition(topic, p): spec for p in partitions})
+    def ask(spec): return client.list_partition_offsets({TopicPartition(topic, p): spec for p in partitions})
     first, end = ask(OffsetSpec.EARLIEST), ask(OffsetSpec.LATEST)
     return {tp.partition: (first[tp].offset, end[tp].offset) for tp in end}
 
 def read_ends(
     probe:BrokerProbe
-) -> Ends: # raises BrokerError
-    "Ask the broker now."
+) -> Ends:
+    "Ask the broker now; raises `BrokerError` if it does not answer or has no such topic."
     from kafka.errors import KafkaError
     try:
         if probe._client is None: probe._client = probe._connect()
         found = [t for t in probe._client.describe_topics([probe.topic]) if not t.get('error_code')]
-        if not found: raise BrokerError(f'Topic {probe.topic} does not exist yet', 'The producer makes it when it starts')
+        if not found:
+            raise BrokerError(f'Topic {probe.topic} does not exist yet', 'The producer makes it when it starts')
         partitions = [p.get('partition_index', p.get('partition')) for p in found[0]['partitions']]
         return Ends(plain_id(found[0]['topic_id']), _spans(probe._client, probe.topic, partitions))
     except (KafkaError, OSError) as e:
         with contextlib.suppress(Exception): probe.close()
         log.info('no offsets from Kafka: %s', type(e).__name__)
-        raise BrokerError(f'Kafka at {probe.servers} does not answer', '`stock-pipeline status` shows what is wrong') from None
+        remedy = '`stock-pipeline status` shows what is wrong'
+        raise BrokerError(f'Kafka at {probe.servers} does not answer', remedy) from None

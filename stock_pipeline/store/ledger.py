@@ -21,38 +21,52 @@ class Source:
     topic: str
     partition: int
 
+    @property
+    def key(self) -> tuple: return self.cluster_id, self.topic_id, self.partition # of the ledger's row
+
+    def __str__(self): return f'{self.topic}-{self.partition}'
+
 class OffsetGap(StoreError):
     "The batch starts after the offset that comes next: records between would be lost."
+
+_INSERT = '''INSERT INTO stream_ledger (cluster_id, topic_id, partition, topic, next_offset) VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT DO NOTHING'''
+_LOCK = 'SELECT next_offset FROM stream_ledger WHERE (cluster_id, topic_id, partition) = (%s, %s, %s) FOR UPDATE'
 
 def next_offset(cur, source:Source,
     first:int, # first offset at hand; where a partition without a row starts
 ) -> int: # the offset to read next; what lies below is done
     "Lock the partition's row of the ledger and read it; raises `OffsetGap` if offsets are missing."
-    key = source.cluster_id, source.topic_id, source.partition
-    cur.execute('''INSERT INTO stream_ledger (cluster_id, topic_id, partition, topic, next_offset) VALUES (%s, %s, %s, %s, %s)
-        ON CONFLICT DO NOTHING''', (*key, source.topic, first))
-    cur.execute('SELECT next_offset FROM stream_ledger WHERE (cluster_id, topic_id, partition) = (%s, %s, %s) FOR UPDATE', key)
+    cur.execute(_INSERT, (*source.key, source.topic, first))
+    cur.execute(_LOCK, source.key)
     due = cur.fetchone()[0]
-    if first > due: raise OffsetGap(f'{source.topic}-{source.partition}: offset {due} comes next but the batch starts at {first}',
-        'The job starts again from the ledger', due=due, first=first, partition=source.partition)
+    if first > due:
+        raise OffsetGap(f'{source}: offset {due} comes next but the batch starts at {first}',
+            'The job starts again from the ledger', due=due, first=first, partition=source.partition)
     return due
 
 # %% ../../nbs/07_store/05_ledger.ipynb #1fc3e9a3
+_ADVANCE = '''UPDATE stream_ledger SET next_offset = %s, stored = stored + %s, duplicate = duplicate + %s,
+        dead_letter = dead_letter + %s, updated_at = clock_timestamp()
+    WHERE (cluster_id, topic_id, partition, next_offset) = (%s, %s, %s, %s)'''
+
 def advance(cur, source:Source,
     due:int, # what `next_offset` gave
     after:int, # offset after the last one that this transaction stands for
     stored:int, duplicate:int, dead_letter:int, # what became of the offsets between
 ):
-    "Move the ledger by compare-and-set; raises `StoreError` unless every offset is accounted for."
+    """Move the ledger by compare-and-set; raises `StoreError` unless every offset is accounted for, or if somebody else
+    has moved it."""
     if stored + duplicate + dead_letter != after - due:
-        raise StoreError(f'{after - due} offsets but {stored} stored + {duplicate} duplicate + {dead_letter} dead letters', 'This is a defect; nothing was written')
-    cur.execute('''UPDATE stream_ledger SET next_offset = %s, stored = stored + %s, duplicate = duplicate + %s, dead_letter = dead_letter + %s,
-        updated_at = clock_timestamp() WHERE (cluster_id, topic_id, partition, next_offset) = (%s, %s, %s, %s)''',
-        (after, stored, duplicate, dead_letter, source.cluster_id, source.topic_id, source.partition, due))
-    if cur.rowcount != 1: raise StoreError(f'The ledger of {source.topic}-{source.partition} moved under this transaction', 'It is tried again')
+        parts = f'{stored} stored + {duplicate} duplicate + {dead_letter} dead letters'
+        raise StoreError(f'{after - due} offsets but {parts}', 'This is a defect; nothing was written')
+    cur.execute(_ADVANCE, (after, stored, duplicate, dead_letter, *source.key, due))
+    if cur.rowcount != 1:
+        raise StoreError(f'The ledger of {source} moved under this transaction', 'It is tried again')
 
 # %% ../../nbs/07_store/05_ledger.ipynb #f4798a7f
 def read_ledger(cur, cluster_id:str, topic_id:str) -> dict[int, int]: # partition -> next offset
     "What is stored so far."
-    cur.execute('SELECT partition, next_offset FROM stream_ledger WHERE (cluster_id, topic_id) = (%s, %s)', (cluster_id, topic_id))
+    cur.execute('SELECT partition, next_offset FROM stream_ledger WHERE (cluster_id, topic_id) = (%s, %s)',
+        (cluster_id, topic_id))
     return dict(cur.fetchall())

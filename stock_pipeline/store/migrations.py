@@ -7,50 +7,74 @@ from __future__ import annotations
 
 import hashlib, re
 from importlib.resources import files
+from typing import NamedTuple
 
 from ..core.errors import StoreError
 from .connection import AdvisoryLock, transaction
 
 # %% auto #0
-__all__ = ['ROLES', 'migration_files', 'sha_of', 'apply_migrations', 'grant', 'migrate']
+__all__ = ['ROLES', 'Migration', 'migration_files', 'sha_of', 'apply_migrations', 'grant', 'migrate']
 
 # %% ../../nbs/07_store/02_migrations.ipynb #c3f2c9ac
-def migration_files() -> list[tuple[int, str, str]]: # number, name, text
+class Migration(NamedTuple):
+    "A step of the schema."
+    number: int
+    name: str
+    text: str # SQL
+
+    @property
+    def title(self) -> str: return f'{self.number:04d}_{self.name}'
+
+def migration_files() -> list[Migration]:
     "The numbered files of the package, in order."
     found = []
     for f in (files('stock_pipeline.store')/'migrations').iterdir():
-        if m := re.fullmatch(r'(\d{4})_(\w+)\.sql', f.name): found.append((int(m[1]), m[2], f.read_text(encoding='utf-8')))
+        named = re.fullmatch(r'(\d{4})_(\w+)\.sql', f.name)
+        if named: found.append(Migration(int(named[1]), named[2], f.read_text(encoding='utf-8')))
     return sorted(found)
 
 # %% ../../nbs/07_store/02_migrations.ipynb #66d54413
 def sha_of(text:str) -> str: return hashlib.sha256(text.encode()).hexdigest()
 
-def _done(cur):
+_TABLE = '''CREATE TABLE schema_migrations
+    (number int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())'''
+_APPLIED = 'INSERT INTO schema_migrations (number, name, sha256) VALUES (%s, %s, %s)'
+
+def _done(cur): # {number: SHA-256}
     cur.execute("SELECT to_regclass('schema_migrations')")
-    if cur.fetchone()[0] is None: cur.execute('''CREATE TABLE schema_migrations
-        (number int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())''')
+    if cur.fetchone()[0] is None: cur.execute(_TABLE)
     cur.execute('SELECT number, sha256 FROM schema_migrations')
     return dict(cur.fetchall())
 
+def _check(migrations, done):
+    for m in migrations:
+        if done.get(m.number, sha_of(m.text)) != sha_of(m.text):
+            raise StoreError(f'Migration {m.title}.sql was changed after it ran here',
+                'Put the change into a new file with the next number')
+    newest = max((m.number for m in migrations), default=0)
+    if done and max(done) > newest:
+        raise StoreError(f'The database has schema {max(done)}, this program knows {newest}',
+            'A newer version of the program has used it; update this one')
+
 def apply_migrations(cur,
-    files:list, # number, name, text
-) -> list[str]: # names of those that ran now
-    "Run the files that have not run, inside the caller's transaction."
+    migrations:list[Migration],
+) -> list[str]: # titles of those that ran now
+    """Run the files that have not run, in the transaction of the caller. Raises `StoreError` if one that has run was
+    edited, or if the database belongs to a newer version."""
     cur.execute('SELECT pg_advisory_xact_lock(%s)', (AdvisoryLock.MIGRATING,))
-    done, ran, newest = _done(cur), [], max((n for n, *_ in files), default=0)
-    for number, name, text in files:
-        if done.get(number, sha_of(text)) != sha_of(text):
-            raise StoreError(f'Migration {number:04d}_{name}.sql was changed after it ran here', 'Put the change into a new file with the next number')
-    if done and max(done) > newest: raise StoreError(f'The database has schema {max(done)}, this program knows {newest}', 'A newer version of the program has used it; update this one')
-    for number, name, text in files:
-        if number in done: continue
-        cur.execute(text)
-        cur.execute('INSERT INTO schema_migrations (number, name, sha256) VALUES (%s, %s, %s)', (number, name, sha_of(text)))
-        ran.append(f'{number:04d}_{name}')
-    return ran
+    done = _done(cur)
+    _check(migrations, done)
+    due = [m for m in migrations if m.number not in done]
+    for m in due:
+        cur.execute(m.text)
+        cur.execute(_APPLIED, (m.number, m.name, sha_of(m.text)))
+    return [m.title for m in due]
 
 # %% ../../nbs/07_store/02_migrations.ipynb #7dba34a0
 ROLES = 'stockwriter', 'stockreader'
+
+_RIGHTS = '''SELECT rolname, has_table_privilege(rolname, 'stock_prices', 'SELECT') FROM pg_roles
+    WHERE rolname = ANY(%s) AND rolname <> %s'''
 
 def grant(cur,
     roles:tuple=ROLES, # names of writer and reader
@@ -60,15 +84,16 @@ def grant(cur,
     cur.execute("SELECT to_regprocedure('grant_roles(text, text)') IS NOT NULL, current_user")
     known, me = cur.fetchone()
     if not known: return
-    cur.execute('''SELECT rolname, has_table_privilege(rolname, 'stock_prices', 'SELECT') FROM pg_roles WHERE rolname = ANY(%s) AND rolname <> %s''', (list(roles), me))
+    cur.execute(_RIGHTS, (list(roles), me))
     there = dict(cur.fetchall())
-    if there and (anew or not all(there.values())): cur.execute('SELECT grant_roles(%s, %s)', [o if o in there else None for o in roles])
+    if there and (anew or not all(there.values())):
+        cur.execute('SELECT grant_roles(%s, %s)', [o if o in there else None for o in roles])
 
 def migrate(conn,
-    migrations:list|None=None, # number, name, text; default: the files of the package
+    migrations:list[Migration]|None=None, # default: the files of the package
     roles:tuple=ROLES, # names of writer and reader, see `Settings.postgres_roles`
-) -> list[str]: # names of those that ran now
-    "Bring the database to the newest schema; does nothing the second time."
+) -> list[str]: # titles of those that ran now
+    "Bring the database to the newest schema; does nothing the second time. Raises what `apply_migrations` does."
     with transaction(conn) as cur:
         ran = apply_migrations(cur, migrations or migration_files())
         grant(cur, roles, anew=bool(ran))

@@ -21,15 +21,18 @@ log = logging.getLogger(__name__)
 class Fenced(StoreError):
     "Another job took over; this one must stop and write nothing more."
 
+_TAKE = '''INSERT INTO stream_owner (epoch, owner) VALUES (1, %s)
+    ON CONFLICT (singleton) DO UPDATE SET epoch = stream_owner.epoch + 1, owner = EXCLUDED.owner,
+        taken_at = clock_timestamp(), beat_at = clock_timestamp()
+    RETURNING epoch'''
+
 # %% ../../nbs/07_store/04_ownership.ipynb #81891f9b
 def take_ownership(cur,
     owner:str, # who: host, process id
 ) -> int: # the new epoch
     "Become the one writer of this database."
     cur.execute('SELECT 1 FROM stream_owner FOR UPDATE') # waits for transactions that have checked the ownership
-    cur.execute('''INSERT INTO stream_owner (epoch, owner) VALUES (1, %s)
-        ON CONFLICT (singleton) DO UPDATE SET epoch = stream_owner.epoch + 1, owner = EXCLUDED.owner, taken_at = clock_timestamp(), beat_at = clock_timestamp()
-        RETURNING epoch''', (owner,))
+    cur.execute(_TAKE, (owner,))
     return cur.fetchone()[0]
 
 def check_owner(cur,
@@ -39,13 +42,14 @@ def check_owner(cur,
     cur.execute('SELECT epoch, owner FROM stream_owner FOR KEY SHARE')
     row = cur.fetchone()
     if row is None or row[0] != epoch:
-        raise Fenced(f'Another stream job took over ({row[1] if row else "none"})', 'This one stops; let only one run', epoch=epoch)
+        owner = row[1] if row else 'none'
+        raise Fenced(f'Another stream job took over ({owner})', 'This one stops; let only one run', epoch=epoch)
 
 # %% ../../nbs/07_store/04_ownership.ipynb #39d8453e
 SESSIONS = 'stock-pipeline stream' # application name of all sessions of a job
 
 def session_name(
-    epoch:int, # of the ownership
+    epoch:int, # of the ownership; 0: of a job that stands by
 ) -> str: # for `application_name`
     "The name under which a job's sessions are found again."
     return f'{SESSIONS} {epoch}'
@@ -61,7 +65,8 @@ class Ownership:
         self.conn, self.epoch = None, None
 
     def _connect(self):
-        if self.conn is None or self.conn.closed: self.conn = connect({**self.dsn, 'application_name': session_name(self.epoch or 0)}) # 0: one that stands by
+        if self.conn is None or self.conn.closed:
+            self.conn = connect({**self.dsn, 'application_name': session_name(self.epoch or 0)})
         return self.conn
 
     def close(self):
@@ -72,12 +77,13 @@ class Ownership:
 from fastcore.basics import patch
 
 # %% ../../nbs/07_store/04_ownership.ipynb #4fc65607
-_OTHERS = '''SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
+_OTHERS = '''SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user
     AND application_name LIKE %s AND application_name <> %s AND pid <> pg_backend_pid()'''
 
 @patch
-def other(self:Ownership) -> tuple[str, float]|None: # its name and the age of its beat in s; None: nobody has ever owned this database
-    "Who owns it, by the database."
+def other(self:Ownership) -> tuple[str, float]|None: # its name and the age of its beat in s; None: nobody ever was
+    "Who owns the database, by the database."
     with transaction(self._connect()) as cur:
         cur.execute('SELECT owner, extract(epoch FROM clock_timestamp() - beat_at)::float FROM stream_owner')
         return cur.fetchone()
@@ -88,15 +94,18 @@ def _try(self:Ownership) -> bool:
         cur.execute('SELECT pg_try_advisory_lock(%s)', (AdvisoryLock.WRITING,))
         free = cur.fetchone()[0]
     if not free:
-        if (found := self.other()) is None or found[1] < self.stale: return False
+        found = self.other()
+        if found is None or found[1] < self.stale: return False
         log.warning('%s has not been heard of for %.0f s; taking over', *found)
-    with transaction(self.conn) as cur: cur.execute(_OTHERS, (f'{SESSIONS} %', session_name(0))) # a paused job may be in the middle of a transaction
+    with transaction(self.conn) as cur: # a paused job may be in the middle of a transaction
+        cur.execute(_OTHERS, (f'{SESSIONS} %', session_name(0)))
     if not free: return False # its lock goes with its session: next try
     with transaction(self.conn) as cur:
         self.epoch = take_ownership(cur, self.owner)
         cur.execute('SELECT set_config(%s, %s, false)', ('application_name', session_name(self.epoch)))
     return True
 
+# %% ../../nbs/07_store/04_ownership.ipynb #d257737a
 @patch
 def _attempt(self:Ownership): # whether it is ours now, and whose it is
     try: return (True, None) if self._try() else (False, self.other())
@@ -111,27 +120,39 @@ def acquire(self:Ownership,
 ) -> int|None: # the epoch; None: given up
     "Become the one writer, when it is free."
     told = False
-    while not (found := self._attempt())[0]:
-        if (found := found[1]) and not told: log.warning('Another stream job is at work (%s); standing by', found[0]); told = True
+    while True:
+        mine, found = self._attempt()
+        if mine: return self.epoch
+        if found and not told:
+            log.warning('Another stream job is at work (%s); standing by', found[0])
+            told = True
         waiting(found[0] if found else '')
         if stop(.3): return None
-    return self.epoch
 
 # %% ../../nbs/07_store/04_ownership.ipynb #15e395b3
+_HOLDS = '''SELECT count(*) > 0 FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND objid = %s'''
+
 @patch
 def _renew(self:Ownership) -> bool: # False: not ours any more
     with transaction(self._connect()) as cur:
         cur.execute('UPDATE stream_owner SET beat_at = clock_timestamp() WHERE epoch = %s', (self.epoch,))
         if not cur.rowcount: return False
-        cur.execute("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND objid = %s", (AdvisoryLock.WRITING,))
-        if not cur.fetchone()[0]: cur.execute('SELECT pg_try_advisory_lock(%s)', (AdvisoryLock.WRITING,)) # a new session; a standby that was quicker has raised the epoch, and the next beat tells
+        cur.execute(_HOLDS, (AdvisoryLock.WRITING,))
+        # a new session; a standby that was quicker has raised the epoch, and the next beat tells
+        if not cur.fetchone()[0]: cur.execute('SELECT pg_try_advisory_lock(%s)', (AdvisoryLock.WRITING,))
         return True
 
 @patch
 def beat(self:Ownership):
-    "Say that this job lives; raises `Fenced` when it is not the owner any more. A database that is away is tried again next time."
+    """Say that this job lives; raises `Fenced` when it is not the owner any more. A database that is away is asked
+    again the next time."""
     for last in (False, True): # the first try may find its connection broken
-        try: mine = self._renew(); break
+        try:
+            mine = self._renew()
+            break
         except (StoreError, *AWAY) as e:
             if last: return log.debug('no beat: %s', str(e).splitlines()[0])
-    if not mine: raise Fenced(f'Another stream job took over from {self.owner}', 'This one stops; let only one run', epoch=self.epoch)
+    if not mine:
+        what = f'Another stream job took over from {self.owner}'
+        raise Fenced(what, 'This one stops; let only one run', epoch=self.epoch)

@@ -17,24 +17,31 @@ def partition_name(day:date) -> str: # e.g. stock_prices_20260102
     "Name of the partition that holds one UTC day of ticks."
     return f'stock_prices_{day:%Y%m%d}'
 
+_EXISTS = 'SELECT 1 FROM pg_class WHERE relname = %s AND relnamespace = current_schema()::regnamespace'
+
 def ensure_partitions(conn,
     days, # UTC dates
 ) -> list[date]: # those made now
-    """Make the daily partitions that are missing, each in a transaction of its own. The database does it with the owner's rights
-    (`make_partition`), so the writer can ask for it. The new table is attached rather than created in place: attaching takes a
-    lock that running inserts do not wait for. A day that retention has dropped is not made again."""
+    """Make the daily partitions that are missing, each in a transaction of its own.
+
+    The database does it with the rights of the owner (`make_partition`), so the writer can ask for it. The new table is
+    attached rather than created in place: attaching takes a lock that running inserts do not wait for. A day that
+    retention has dropped is not made again."""
     made = []
     for day in sorted(set(days)):
         with transaction(conn) as cur:
-            cur.execute('SELECT 1 FROM pg_class WHERE relname = %s AND relnamespace = current_schema()::regnamespace', (partition_name(day),))
+            cur.execute(_EXISTS, (partition_name(day),))
             if cur.fetchone(): continue
             cur.execute('SELECT make_partition(%s)', (day,))
             if cur.fetchone()[0]: made.append(day)
     return made
 
 # %% ../../nbs/07_store/03_partitions.ipynb #2466afb3
-def _days(cur):
-    cur.execute("SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'stock_prices'::regclass")
+_CHILDREN = '''SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'stock_prices'::regclass'''
+
+def _days(cur): # UTC days that have a partition, oldest first
+    cur.execute(_CHILDREN)
     return sorted(datetime.strptime(name[-8:], '%Y%m%d').date() for name, in cur.fetchall())
 
 # %% ../../nbs/07_store/03_partitions.ipynb #ec834793

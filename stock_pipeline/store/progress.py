@@ -5,17 +5,17 @@
 # %% ../../nbs/07_store/11_progress.ipynb #88e8abf6
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .dead_letters import TALLY, Tally
 from .reader import Reader
 
 # %% auto #0
-__all__ = ['Stored', 'Totals', 'read_stored', 'read_totals', 'Offset', 'Batch', 'read_offsets', 'read_batches',
+__all__ = ['Stored', 'Totals', 'read_stored', 'read_totals', 'Offset', 'read_offsets', 'Batch', 'read_batches',
            'read_dead_letter_tally', 'read_dead_letters']
 
-# %% ../../nbs/07_store/11_progress.ipynb #18d42d02
-_MS = "floor(extract(epoch FROM {0})*1000)::bigint AS {0}".format
+# %% ../../nbs/07_store/11_progress.ipynb #ab11cd12
+if TYPE_CHECKING: import pandas as pd # half a second that who asks for rows alone does without
 
 # %% ../../nbs/07_store/11_progress.ipynb #2f059279
 class Stored(NamedTuple):
@@ -35,16 +35,21 @@ class Totals(NamedTuple):
     read: int # offsets below `next_offset`
     updated_at: int|None # epoch ms, UTC; None: nothing read yet
 
+_STORED = '''SELECT symbol, basis, ticks, bars, extract(epoch FROM first)::bigint*1000,
+        extract(epoch FROM last)::bigint*1000
+    FROM symbol_sums ORDER BY symbol, basis'''
+_TOTALS = '''SELECT coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint,
+        coalesce(sum(dead_letter), 0)::bigint, coalesce(sum(next_offset), 0)::bigint,
+        floor(extract(epoch FROM max(updated_at))*1000)::bigint
+    FROM stream_ledger'''
+
 def read_stored(reader:Reader) -> list[Stored]: # by symbol and basis
     "Ticks and bars of each symbol, as counted when bars were written."
-    rows = reader.tuples("""SELECT symbol, basis, ticks, bars, extract(epoch FROM first)::bigint*1000, extract(epoch FROM last)::bigint*1000
-        FROM symbol_sums ORDER BY symbol, basis""")
-    return [Stored._make(o) for o in rows]
+    return [Stored._make(o) for o in reader.tuples(_STORED)]
 
 def read_totals(reader:Reader) -> Totals:
     "Offsets read and what became of them, over all topics this database was fed from."
-    return Totals._make(reader.query(f"""SELECT coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint, coalesce(sum(dead_letter), 0)::bigint,
-        coalesce(sum(next_offset), 0)::bigint, floor(extract(epoch FROM max(updated_at))*1000)::bigint FROM stream_ledger""")[0])
+    return Totals._make(reader.tuples(_TOTALS)[0])
 
 # %% ../../nbs/07_store/11_progress.ipynb #0d6de963
 class Offset(NamedTuple):
@@ -54,6 +59,18 @@ class Offset(NamedTuple):
     topic_id: str
     updated_at: int # epoch ms, UTC
 
+_OFFSETS = '''SELECT partition, next_offset, topic_id, floor(extract(epoch FROM updated_at)*1000)::bigint
+    FROM stream_ledger WHERE (cluster_id, topic_id) = (
+        SELECT cluster_id, topic_id FROM stream_ledger WHERE topic = %(topic)s ORDER BY updated_at DESC LIMIT 1)
+    ORDER BY partition'''
+
+def read_offsets(reader:Reader,
+    topic:str
+) -> list[Offset]: # by partition; [] before the first commit
+    "How far the job has read the topic, for the topic's id that was advanced last."
+    return [Offset._make(o) for o in reader.tuples(_OFFSETS, {'topic': topic})]
+
+# %% ../../nbs/07_store/11_progress.ipynb #385ac143
 class Batch(NamedTuple):
     "A micro-batch: rows of all its partitions, duration and latency of the slowest."
     batch_id: int
@@ -63,30 +80,28 @@ class Batch(NamedTuple):
     p99_ms: float|None
     finished_at: int # epoch ms, UTC
 
-def read_offsets(reader:Reader,
-    topic:str
-) -> list[Offset]: # by partition; [] before the first commit
-    "How far the job has read the topic, for the topic's id that was advanced last."
-    rows = reader.query(f"""SELECT partition, next_offset, topic_id, {_MS('updated_at')} FROM stream_ledger WHERE (cluster_id, topic_id) =
-        (SELECT cluster_id, topic_id FROM stream_ledger WHERE topic = %(topic)s ORDER BY updated_at DESC LIMIT 1) ORDER BY partition""", {'topic': topic})
-    return [Offset._make(o) for o in rows]
+_BATCHES = '''SELECT batch_id, sum(rows)::bigint, max(duration_ms), max(latency_p50_ms), max(latency_p99_ms),
+        floor(extract(epoch FROM max(finished_at))*1000)::bigint AS at
+    FROM (SELECT * FROM batches ORDER BY finished_at DESC LIMIT %(limit)s * 16) b
+    GROUP BY batch_id ORDER BY at DESC LIMIT %(limit)s'''
 
-# %% ../../nbs/07_store/11_progress.ipynb #385ac143
 def read_batches(reader:Reader,
     limit:int=20
 ) -> list[Batch]: # newest first
     "The last micro-batches."
-    rows = reader.query("""SELECT batch_id, sum(rows)::bigint, max(duration_ms), max(latency_p50_ms), max(latency_p99_ms), floor(extract(epoch FROM max(finished_at))*1000)::bigint AS at
-        FROM (SELECT * FROM batches ORDER BY finished_at DESC LIMIT %(limit)s * 16) b GROUP BY batch_id ORDER BY at DESC LIMIT %(limit)s""", {'limit': limit})
-    return [Batch._make(o) for o in rows]
+    return [Batch._make(o) for o in reader.tuples(_BATCHES, {'limit': limit})]
+
+# %% ../../nbs/07_store/11_progress.ipynb #31d4a7dd
+_DEAD_LETTERS = '''SELECT created_at, reason, stage, detail, topic, partition, "offset", value_length,
+        substring(value FROM 1 FOR 200) AS value
+    FROM dead_letters ORDER BY id DESC LIMIT %(limit)s'''
+_SHOWN = 'created_at', 'reason', 'stage', 'detail', 'topic', 'partition', 'offset', 'value_length', 'value'
 
 def read_dead_letter_tally(reader:Reader) -> list[Tally]: # most frequent first
     "How many dead letters for which reason."
-    return [Tally(*o) for o in reader.query(TALLY)]
+    return [Tally(*o) for o in reader.tuples(TALLY)]
 
 def read_dead_letters(reader:Reader, limit:int=20) -> pd.DataFrame: # newest first; the first 200 bytes as text
     "What did not fit, and why."
-    columns = ('created_at', 'reason', 'stage', 'detail', 'topic', 'partition', 'offset', 'value_length', 'value')
-    df = reader.frame(f"""SELECT created_at, reason, stage, detail, topic, partition, "offset", value_length, substring(value FROM 1 FOR 200) AS value
-        FROM dead_letters ORDER BY id DESC LIMIT %(limit)s""", {'limit': limit}, columns, ('created_at',))
+    df = reader.frame(_DEAD_LETTERS, {'limit': limit}, _SHOWN, ('created_at',))
     return df.assign(value=[None if v is None else bytes(v).decode('utf-8', 'replace') for v in df.value])

@@ -17,6 +17,7 @@ from fastcore.basics import patch
 from psycopg2 import errors as pg
 
 from ..core.errors import StoreError
+from .connection import AWAY
 
 # %% auto #0
 __all__ = ['logger', 'LATEST_SQL', 'TICK_COLUMNS', 'NEWEST_FLOOR', 'OLDER_FLOOR', 'TICKS_SQL', 'MOMENT_SQL', 'STATS_SQL',
@@ -27,6 +28,16 @@ logger = logging.getLogger(__name__)
 
 _RETRY = 'The page keeps trying; `stock-pipeline status` shows what is wrong'
 _START = 'Start the pipeline with `stock-pipeline up`; the page continues by itself'
+_VERSION = 'Is the database of this version? `stock-pipeline doctor` checks it'
+_USER = 'Check POSTGRES_READER_USER and POSTGRES_READER_PASSWORD'
+
+def _no_connection(text, where): # the driver has one class for all of these, so its text must tell
+    host, _, database = where.rpartition('/')
+    if 'does not exist' in text and 'database' in text:
+        return StoreError(f'Database {database} does not exist yet', _START, kind='missing')
+    if 'authentication failed' in text or 'role "' in text:
+        return StoreError(f'PostgreSQL at {host} refused the user', _USER, kind='refused')
+    return StoreError(f'PostgreSQL at {host} does not answer', _RETRY, kind='down')
 
 def store_error(
     e:psycopg2.Error, # what the driver raised
@@ -34,16 +45,17 @@ def store_error(
     timeout_ms:int=0 # the statement timeout
 ) -> StoreError: # `data['kind']`: 'down', 'missing', 'refused', 'timeout' or 'query'
     "The one line for what the driver raised; the driver's own text may span many lines and is not shown."
-    text, host = str(e), where.rpartition('/')[0]
-    if isinstance(e, pg.QueryCanceled): return StoreError(f'PostgreSQL took more than {timeout_ms} ms for a query of this page', _RETRY, kind='timeout')
+    text = str(e)
+    if isinstance(e, pg.QueryCanceled):
+        return StoreError(f'PostgreSQL took more than {timeout_ms} ms for a query of this page', _RETRY, kind='timeout')
     if isinstance(e, pg.UndefinedTable): return StoreError(f'{where} has no tables yet', _START, kind='missing')
-    if not isinstance(e, (psycopg2.OperationalError, psycopg2.InterfaceError)):
-        return StoreError(f'PostgreSQL refused a query: {text.splitlines()[0] if text else type(e).__name__}', 'Is the database of this version? `stock-pipeline doctor` checks it', kind='query')
-    if 'does not exist' in text and 'database' in text: return StoreError(f'Database {where.rpartition("/")[2]} does not exist yet', _START, kind='missing')
-    if 'authentication failed' in text or 'role "' in text: return StoreError(f'PostgreSQL at {host} refused the user', 'Check POSTGRES_READER_USER and POSTGRES_READER_PASSWORD', kind='refused')
-    return StoreError(f'PostgreSQL at {host} does not answer', _RETRY, kind='down')
+    if isinstance(e, AWAY): return _no_connection(text, where)
+    why = text.splitlines()[0] if text else type(e).__name__
+    return StoreError(f'PostgreSQL refused a query: {why}', _VERSION, kind='query')
 
 # %% ../../nbs/07_store/10_reader.ipynb #8929402d
+_KEEPALIVE = {'connect_timeout': 2, 'keepalives_idle': 5, 'keepalives_interval': 2, 'keepalives_count': 3}
+
 class Reader:
     "A read-only connection that opens late, reconnects once, and turns driver errors into `StoreError`."
     def __init__(self,
@@ -52,9 +64,10 @@ class Reader:
         connect=psycopg2.connect # in its place: a fake
     ):
         self.where = f"{dsn.get('host')}:{dsn.get('port')}/{dsn.get('dbname')}"
-        self.timeout_ms, self.last_ms, self._connect, self._conn, self._lock = timeout_ms, None, connect, None, threading.Lock()
         options = f'-c timezone=UTC -c default_transaction_read_only=on -c statement_timeout={timeout_ms}'
-        self._dsn = {**dsn, 'connect_timeout': 2, 'options': options, 'keepalives_idle': 5, 'keepalives_interval': 2, 'keepalives_count': 3}
+        self.timeout_ms, self.last_ms = timeout_ms, None
+        self._dsn, self._connect = {**dsn, 'options': options, **_KEEPALIVE}, connect
+        self._conn, self._lock = None, threading.Lock()
 
     def _open(self):
         self._conn = self._connect(**self._dsn)
@@ -104,7 +117,7 @@ def _ask(self:Reader, get):
     fresh = self._conn is None
     if fresh: self._open()
     try: return self._got(get)
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+    except AWAY:
         if not self._conn.closed: raise
         self.close()
         if fresh: raise
@@ -151,8 +164,8 @@ class Latest(NamedTuple):
 
 _MS = "floor(extract(epoch FROM {0})*1000)::bigint AS {0}".format
 
-LATEST_SQL = f"""SELECT symbol, price, {_MS('event_time')}, sequence, source, volume, open, high, low, previous_close, change,
-    percent_change, {_MS('quote_time')}, {_MS('received_at')}, {_MS('updated_at')}
+LATEST_SQL = f"""SELECT symbol, price, {_MS('event_time')}, sequence, source, volume, open, high, low, previous_close,
+    change, percent_change, {_MS('quote_time')}, {_MS('received_at')}, {_MS('updated_at')}
 FROM latest WHERE %(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s) ORDER BY symbol"""
 
 # %% ../../nbs/07_store/10_reader.ipynb #ba18d3cd
@@ -164,27 +177,50 @@ def latest(self:Reader,
     return [Latest._make(o) for o in self.tuples(LATEST_SQL, {'symbols': None if symbols is None else list(symbols)})]
 
 # %% ../../nbs/07_store/10_reader.ipynb #d5f6c046
-TICK_COLUMNS = ('symbol', 'event_time', 'price', 'volume', 'source', 'conditions', 'open', 'high', 'low', 'previous_close',
-    'change', 'percent_change', 'received_at', 'stored_at', 'sequence', 'event_id')
+TICK_COLUMNS = ('symbol', 'event_time', 'price', 'volume', 'source', 'conditions', 'open', 'high', 'low',
+    'previous_close', 'change', 'percent_change', 'received_at', 'stored_at', 'sequence', 'event_id')
 
-_KNOWN = """SELECT symbol, event_time FROM latest WHERE event_time >= (SELECT sealed_before FROM retention) ORDER BY event_time DESC LIMIT %(limit)s""" # whose tick is still stored
-_FLOOR = """SELECT since::text, since >= %(before)s::timestamptz - interval '10 seconds' AS brief
-    FROM (SELECT coalesce((SELECT event_time FROM ({}) n ORDER BY event_time DESC OFFSET %(limit)s - 1 LIMIT 1), '-infinity') AS since) f""".format
-NEWEST_FLOOR = _FLOOR(_KNOWN)
-OLDER_FLOOR = _FLOOR(f"""SELECT t.event_time FROM ({_KNOWN}) s CROSS JOIN LATERAL (SELECT event_time FROM stock_prices p
-    WHERE p.symbol = s.symbol AND p.event_time >= %(near)s::timestamptz AND p.event_time < %(before)s::timestamptz ORDER BY p.event_time DESC LIMIT 10) t""") # some trade much, and so the moment is near
+_KNOWN = """SELECT symbol, event_time FROM latest WHERE event_time >= (SELECT sealed_before FROM retention)
+    ORDER BY event_time DESC LIMIT %(limit)s""" # symbols whose newest tick is still stored
+_SOME = f"""SELECT t.event_time FROM ({_KNOWN}) s CROSS JOIN LATERAL (
+    SELECT event_time FROM stock_prices p WHERE p.symbol = s.symbol AND p.event_time >= %(near)s::timestamptz
+        AND p.event_time < %(before)s::timestamptz
+    ORDER BY p.event_time DESC LIMIT 10) t""" # ten each: some trade much, and so the moment is near
+
+def _floor(times): # the time of the last row of a page, from these; and whether the page is of a few seconds
+    return f"""SELECT since::text, since >= %(before)s::timestamptz - interval '10 seconds' AS brief FROM (
+    SELECT coalesce((SELECT event_time FROM ({times}) n ORDER BY event_time DESC OFFSET %(limit)s - 1 LIMIT 1),
+        '-infinity') AS since) f"""
+
+NEWEST_FLOOR = _floor(_KNOWN)
+OLDER_FLOOR = _floor(_SOME)
 
 # %% ../../nbs/07_store/10_reader.ipynb #4fb93b0e
 _TICK = f"{', '.join(TICK_COLUMNS[:-1])}, replace(event_id::text, '-', '') AS event_id"
-_RECENT = "ARRAY(SELECT symbol FROM latest WHERE event_time >= %(since)s::timestamptz)" # the symbols that may be on the page
-_BETWEEN = "p.event_time BETWEEN %(since)s::timestamptz AND %(before)s::timestamptz AND (p.event_time, p.sequence) < (%(before)s::timestamptz, %(sequence)s)"
+# the symbols that may be on the page
+_RECENT = 'ARRAY(SELECT symbol FROM latest WHERE event_time >= %(since)s::timestamptz)'
+_BETWEEN = '''p.event_time BETWEEN %(since)s::timestamptz AND %(before)s::timestamptz
+        AND (p.event_time, p.sequence) < (%(before)s::timestamptz, %(sequence)s)'''
 
 TICKS_SQL = f"""SELECT t.* FROM unnest(coalesce(%(symbols)s::text[], {_RECENT})) s(symbol) CROSS JOIN LATERAL (
-    SELECT {_TICK} FROM stock_prices p WHERE p.symbol = s.symbol AND {_BETWEEN} ORDER BY p.event_time DESC, p.sequence DESC LIMIT %(limit)s) t
+    SELECT {_TICK} FROM stock_prices p WHERE p.symbol = s.symbol AND {_BETWEEN}
+    ORDER BY p.event_time DESC, p.sequence DESC LIMIT %(limit)s) t
 ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"""
-MOMENT_SQL = f"SELECT {_TICK} FROM stock_prices p WHERE p.symbol = ANY({_RECENT}) AND {_BETWEEN} ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"
+MOMENT_SQL = f"""SELECT {_TICK} FROM stock_prices p WHERE p.symbol = ANY({_RECENT}) AND {_BETWEEN}
+    ORDER BY event_time DESC, sequence DESC LIMIT %(limit)s"""
 
 _NEAR = timedelta(days=4) # a long weekend
+_NEWEST = 'SELECT max(event_time) FROM latest WHERE symbol = ANY(%(symbols)s)'
+
+# %% ../../nbs/07_store/10_reader.ipynb #16796a69
+@patch
+def _page(self:Reader, sql, params, since):
+    return self.frame(sql, {**params, 'since': since}, TICK_COLUMNS, ('event_time', 'received_at', 'stored_at'))
+
+@patch
+def _page_of_all(self:Reader, params):
+    since, brief = self.query(OLDER_FLOOR if 'near' in params else NEWEST_FLOOR, params)[0]
+    return self._page(MOMENT_SQL if brief else TICKS_SQL, params, since)
 
 @patch
 def ticks(self:Reader,
@@ -194,15 +230,13 @@ def ticks(self:Reader,
 ) -> pd.DataFrame: # TICK_COLUMNS, newest first
     "A page of the tick table."
     at, sequence = before or ('infinity', 0)
-    params = {'symbols': None if symbols is None else list(symbols), 'limit': int(limit), 'before': str(at), 'sequence': int(sequence)}
+    wanted = None if symbols is None else list(symbols)
+    params = {'symbols': wanted, 'limit': int(limit), 'before': str(at), 'sequence': int(sequence)}
     if before: params['near'] = str(at - _NEAR)
-    page = lambda sql, since: self.frame(sql, {**params, 'since': since}, TICK_COLUMNS, ('event_time', 'received_at', 'stored_at'))
-    if symbols is None:
-        since, brief = self.query(OLDER_FLOOR if before else NEWEST_FLOOR, params)[0]
-        return page(MOMENT_SQL if brief else TICKS_SQL, since)
-    newest = at if before else self.query('SELECT max(event_time) FROM latest WHERE symbol = ANY(%(symbols)s)', params)[0][0]
-    found = page(TICKS_SQL, str(newest - _NEAR)) if newest else ()
-    return found if len(found) == limit else page(TICKS_SQL, '-infinity')
+    if symbols is None: return self._page_of_all(params)
+    newest = at if before else self.query(_NEWEST, params)[0][0]
+    found = self._page(TICKS_SQL, params, str(newest - _NEAR)) if newest else ()
+    return found if len(found) == limit else self._page(TICKS_SQL, params, '-infinity')
 
 # %% ../../nbs/07_store/10_reader.ipynb #780a26d0
 _SIX = Decimal('0.000001')
@@ -236,15 +270,23 @@ class Stats(NamedTuple):
     vwap: Decimal|None # volume-weighted average price
 
 # %% ../../nbs/07_store/10_reader.ipynb #70db9423
-_SUMS = "SELECT symbol, {}, count, sum_price, sum_price2, low, high, volume, sum_pv FROM {} WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND {} >= to_timestamp(%({})s) AND {} < to_timestamp(%({})s)".format
-_END = """(SELECT {0} FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = %(basis)s AND b.minute >= to_timestamp(%(start)s) AND b.minute < to_timestamp(%(end)s) AND {0} IS NOT NULL
-    ORDER BY b.minute {1} LIMIT 1) AS {2}""".format
+def _sums(bars, table, time, start, end): # the rows of a table in [start, end), which are names of parameters
+    return f"""SELECT symbol, {bars} AS bars, count, sum_price, sum_price2, low, high, volume, sum_pv FROM {table}
+        WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s
+            AND {time} >= to_timestamp(%({start})s) AND {time} < to_timestamp(%({end})s)"""
 
-STATS_SQL = f"""SELECT s.*, {_END('open', '', 'first')}, {_END('close', 'DESC', 'last')}
-FROM (SELECT symbol, sum(count)::bigint AS n, sum(bars)::bigint AS bars, sum(sum_price) AS s1, sum(sum_price2) AS s2, min(low) AS low, max(high) AS high,
-    sum(volume) AS volume, round(sum(sum_pv)/nullif(sum(volume), 0), 6) AS vwap
-    FROM ({_SUMS('1 AS bars', 'bars_1m', 'minute', 'start', 'minute', 'first')} UNION ALL {_SUMS('bars', 'hour_sums', 'hour', 'first', 'hour', 'last')}
-        UNION ALL {_SUMS('1 AS bars', 'bars_1m', 'minute', 'last', 'minute', 'end')}) b GROUP BY symbol) s ORDER BY symbol"""
+def _end(column, order, name): # of the first or the last bar that has it
+    return f"""(SELECT {column} FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = %(basis)s
+        AND b.minute >= to_timestamp(%(start)s) AND b.minute < to_timestamp(%(end)s) AND {column} IS NOT NULL
+        ORDER BY b.minute {order} LIMIT 1) AS {name}"""
+
+STATS_SQL = f"""SELECT s.*, {_end('open', '', 'first')}, {_end('close', 'DESC', 'last')}
+FROM (SELECT symbol, sum(count)::bigint AS n, sum(bars)::bigint AS bars, sum(sum_price) AS s1, sum(sum_price2) AS s2,
+    min(low) AS low, max(high) AS high, sum(volume) AS volume, round(sum(sum_pv)/nullif(sum(volume), 0), 6) AS vwap
+    FROM ({_sums('1', 'bars_1m', 'minute', 'start', 'first')}
+        UNION ALL {_sums('bars', 'hour_sums', 'hour', 'first', 'last')}
+        UNION ALL {_sums('1', 'bars_1m', 'minute', 'last', 'end')}) b
+    GROUP BY symbol) s ORDER BY symbol"""
 
 def whole_hours(
     start:float, # epoch s
@@ -263,14 +305,19 @@ def stats(self:Reader,
     basis:str='trades'
 ) -> list[Stats]: # symbols without bars in the range are absent
     "Average, deviation, extremes and volume of each symbol, from bars alone."
-    first, last = whole_hours(start := start_ms/1000, end := end_ms/1000)
-    rows = self.query(STATS_SQL, {'symbols': list(symbols), 'basis': basis, 'start': start, 'first': first, 'last': last, 'end': end})
-    return [Stats(o.symbol, o.n, o.bars, *moments(o.n, o.s1, o.s2), o.low, o.high, o.first, o.last, o.volume, o.vwap) for o in rows]
+    start, end = start_ms/1000, end_ms/1000
+    first, last = whole_hours(start, end)
+    span = {'start': start, 'first': first, 'last': last, 'end': end}
+    def stats_of(o):
+        average, deviation = moments(o.n, o.s1, o.s2)
+        return Stats(o.symbol, o.n, o.bars, average, deviation, o.low, o.high, o.first, o.last, o.volume, o.vwap)
+    return [stats_of(o) for o in self.query(STATS_SQL, {'symbols': list(symbols), 'basis': basis, **span})]
 
 # %% ../../nbs/07_store/10_reader.ipynb #00a9a8ab
 CLOSES_SQL = """SELECT s.symbol, b.close FROM unnest(%(symbols)s::text[]) s(symbol) CROSS JOIN LATERAL (
-    SELECT close FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = %(basis)s AND b.minute < to_timestamp(%(before)s/1000.0)
-      AND b.close IS NOT NULL ORDER BY b.minute DESC LIMIT 1) b"""
+    SELECT close FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = %(basis)s
+        AND b.minute < to_timestamp(%(before)s/1000.0) AND b.close IS NOT NULL
+    ORDER BY b.minute DESC LIMIT 1) b"""
 
 @patch
 def closes(self:Reader,

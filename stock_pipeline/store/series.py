@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .reader import Reader
 from .writer import SYMBOL_LOCK
@@ -14,6 +14,9 @@ from .writer import SYMBOL_LOCK
 # %% auto #0
 __all__ = ['BARS', 'AVERAGES', 'ALL_SERIES', 'Series', 'hour_lines', 'write_hours', 'lines_sql', 'frame_of', 'read_series',
            'read_bars', 'read_averages']
+
+# %% ../../nbs/07_store/13_series.ipynb #ab13cd12
+if TYPE_CHECKING: import pandas as pd # half a second that who asks for rows alone does without
 
 # %% ../../nbs/07_store/13_series.ipynb #d810ec23
 _NOTHING = r"E'\\N'"
@@ -29,29 +32,39 @@ class Series(NamedTuple):
     def columns(self) -> tuple[str, ...]: return 'symbol', 'minute', *self.figures
 
     @property
-    def only(self) -> str: return 'true' if self.length is None else f'r.length = {self.length}' # SQL about `r`: which rows of the table
+    def only(self) -> str: # SQL about a row `r` of the table
+        "Which rows of the table are meant."
+        return 'true' if self.length is None else f'r.length = {self.length}'
 
     @property
-    def of_hour(self) -> str: return f"r.symbol = h.symbol AND r.basis = h.basis AND r.minute >= h.hour AND r.minute < h.hour + interval '1 hour' AND {self.only}" # SQL about `r` and a row `h` of `hour_sums`
+    def of_hour(self) -> str: # SQL about a row `r` of the table and a row `h` of `hour_sums`
+        "Which rows belong to an hour."
+        return f"""r.symbol = h.symbol AND r.basis = h.basis
+            AND r.minute >= h.hour AND r.minute < h.hour + interval '1 hour' AND {self.only}"""
 
     @property
-    def line(self) -> str: # SQL about `r`
+    def line(self) -> str: # SQL about a row `r` of the table
+        "A row as a line."
         figures = ', '.join(f'coalesce(r.{c}::text, {_NOTHING})' for c in self.figures)
         return f"concat_ws(E'\\t', r.symbol, date_part('epoch', r.minute)::bigint, {figures})"
 
 BARS = Series('bars_1m', 'bar_lines', ('open', 'high', 'low', 'close', 'volume', 'count'))
-AVERAGES = {n: Series('moving_averages', f'average_lines_{n}', ('mean', 'vwap', 'count'), n) for n in (5, 15, 30)} # by length
+AVERAGES = {n: Series('moving_averages', f'average_lines_{n}', ('mean', 'vwap', 'count'), n) for n in (5, 15, 30)}
 ALL_SERIES = BARS, *AVERAGES.values()
 
 # %% ../../nbs/07_store/13_series.ipynb #e09af946
 def hour_lines(s:Series) -> str: # '' where there is no row
     "SQL for the lines of the rows of an hour `h` of `hour_sums`."
-    return f"coalesce((SELECT string_agg({s.line}, E'\\n' ORDER BY r.minute) FROM {s.table} r WHERE {s.of_hour}), '')"
+    return f"""coalesce((SELECT string_agg({s.line}, E'\\n' ORDER BY r.minute)
+        FROM {s.table} r WHERE {s.of_hour}), '')"""
 
-_DUE = f"""SELECT symbol, basis, hour FROM (SELECT symbol, basis, hour FROM hour_sums h JOIN symbol_sums t USING (symbol, basis)
-    WHERE h.bar_lines IS NULL AND h.hour + interval '1 hour' <= t.last ORDER BY h.hour LIMIT %s) d WHERE pg_try_advisory_xact_lock({SYMBOL_LOCK.format('symbol')})"""
+_DUE = f"""SELECT symbol, basis, hour FROM (
+    SELECT symbol, basis, hour FROM hour_sums h JOIN symbol_sums t USING (symbol, basis)
+    WHERE h.bar_lines IS NULL AND h.hour + interval '1 hour' <= t.last ORDER BY h.hour LIMIT %s) d
+WHERE pg_try_advisory_xact_lock({SYMBOL_LOCK.format('symbol')})"""
 _WRITE = f"""UPDATE hour_sums h SET {', '.join(f'{s.lines} = {hour_lines(s)}' for s in ALL_SERIES)}
-    FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS d (symbol, basis, hour) WHERE (h.symbol, h.basis, h.hour) = (d.symbol, d.basis, d.hour)"""
+    FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS d (symbol, basis, hour)
+    WHERE (h.symbol, h.basis, h.hour) = (d.symbol, d.basis, d.hour)"""
 
 def write_hours(
     cur, # of the writer; its transaction should be short
@@ -59,17 +72,32 @@ def write_hours(
 ) -> int: # how many hours were written; 0: none is due, or others hold the locks
     "Write the lines of hours that are over."
     cur.execute(_DUE, (most,))
-    if due := cur.fetchall(): cur.execute(_WRITE, [list(c) for c in zip(*due)]) # a statement of its own: it sees what was committed before the locks were taken
+    due = cur.fetchall()
+    # a statement of its own: it sees what was committed before the locks were taken
+    if due: cur.execute(_WRITE, [list(c) for c in zip(*due, strict=True)])
     return len(due)
 
 # %% ../../nbs/07_store/13_series.ipynb #21378cee
 def lines_sql(s:Series) -> str: # parameters: symbols, basis, and start and end in s since 1970
     "The query for symbol, time and lines, in the order of symbol and time; lines of hours reach beyond start and end."
     return f"""WITH h AS MATERIALIZED (SELECT symbol, basis, hour, {s.lines} AS lines FROM hour_sums
-        WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s AND hour > to_timestamp(%(start)s) - interval '1 hour' AND hour < to_timestamp(%(end)s))
+        WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s
+            AND hour > to_timestamp(%(start)s) - interval '1 hour' AND hour < to_timestamp(%(end)s))
     SELECT symbol, hour AS at, lines FROM h WHERE lines IS NOT NULL
     UNION ALL SELECT r.symbol, r.minute, {s.line} FROM h JOIN {s.table} r ON {s.of_hour}
-        WHERE h.lines IS NULL AND r.minute >= to_timestamp(%(start)s) AND r.minute < to_timestamp(%(end)s) ORDER BY 1, 2"""
+        WHERE h.lines IS NULL AND r.minute >= to_timestamp(%(start)s) AND r.minute < to_timestamp(%(end)s)
+    ORDER BY 1, 2"""
+
+# %% ../../nbs/07_store/13_series.ipynb #cd30c09c
+def _read_lines(text, columns): # bytes -> Arrow table; no symbol holds what COPY would escape
+    import pyarrow as pa, pyarrow.csv as pacsv
+    time, figure = columns[1], pa.decimal128(38, 6)
+    types = {'symbol': pa.string(), **{c: pa.int64() if c in (time, 'count') else figure for c in columns[1:]}}
+    if not text: return pa.schema(types.items()).empty_table()
+    return pacsv.read_csv(
+        pa.BufferReader(text), pacsv.ReadOptions(column_names=list(columns), use_threads=False),
+        pacsv.ParseOptions(delimiter='\t', quote_char=False),
+        pacsv.ConvertOptions(column_types=types, null_values=[r'\N']))
 
 def frame_of(
     lines:list[str],
@@ -78,16 +106,15 @@ def frame_of(
     end:float, # and those from this time on
 ) -> pd.DataFrame: # prices as Decimal, the time in UTC; without lines all columns, empty
     "Columns out of lines."
-    import pyarrow as pa, pyarrow.compute as pc, pyarrow.csv as pacsv
-    time = columns[1]
-    schema = pa.schema([('symbol', pa.string()), *((c, pa.int64() if c in (time, 'count') else pa.decimal128(38, 6)) for c in columns[1:])])
-    options = dict(read_options=pacsv.ReadOptions(column_names=list(columns), use_threads=False), parse_options=pacsv.ParseOptions(delimiter='\t', quote_char=False), # no symbol holds what COPY would escape
-        convert_options=pacsv.ConvertOptions(column_types=schema, null_values=[r'\N']))
-    text = '\n'.join(filter(None, lines)).encode()
-    table = pacsv.read_csv(pa.BufferReader(text), **options) if text else schema.empty_table()
-    table = table.filter(pc.and_(pc.greater_equal(table[time], ceil(start)), pc.less(table[time], ceil(end))))
-    return table.set_column(1, time, table[time].cast(pa.timestamp('s', tz='UTC')).cast(pa.timestamp('ns', tz='UTC'))).to_pandas()
+    import pyarrow as pa, pyarrow.compute as pc
+    table = _read_lines('\n'.join(filter(None, lines)).encode(), columns)
+    seconds = table[columns[1]]
+    inside = pc.and_(pc.greater_equal(seconds, ceil(start)), pc.less(seconds, ceil(end)))
+    table = table.filter(inside)
+    moments = table[columns[1]].cast(pa.timestamp('s', tz='UTC')).cast(pa.timestamp('ns', tz='UTC'))
+    return table.set_column(1, columns[1], moments).to_pandas()
 
+# %% ../../nbs/07_store/13_series.ipynb #eee590da
 def read_series(reader:Reader,
     series:Series,
     symbols:list,

@@ -24,58 +24,77 @@ def _field(values): # (rows, size) of bytes -> the same with the length in front
 
 def _big(values, dtype): return np.ascontiguousarray(values.astype(dtype)).view(np.uint8).reshape(len(values), -1)
 
+def _data(rows): # the bytes of a binary array, one after the other
+    ends = np.frombuffer(rows.buffers()[1], np.int32)[rows.offset:rows.offset + len(rows) + 1]
+    return rows.buffers()[2][int(ends[0]):int(ends[-1])]
+
+def _as_binary(block): # (rows, size) of bytes -> an array of as many values
+    data = pa.py_buffer(np.ascontiguousarray(block))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(block.shape[1]), len(block), [None, data]).cast(pa.binary())
+
+# %% ../../nbs/07_store/06_wire.ipynb #a78cdf9b
+def _whole(column): return _big(column.to_numpy(zero_copy_only=False), '>i8')
+
 def _time(column): return _big((column.to_numpy(zero_copy_only=False) - _EPOCH_MS)*1000, '>i8')
 
 def _uuid(column): return np.frombuffer(bytes.fromhex(str(_data(column), 'ascii')), np.uint8).reshape(-1, 16)
 
-def _numeric(column): # decimal128 with six decimals and at most eighteen digits
-    units = np.frombuffer(column.buffers()[1], '<i8')[2*column.offset:2*(column.offset + len(column)):2] # the low half of each
+def _numeric(column): # decimal128 with six decimals and at most eighteen digits: the low half says it all
+    halves = np.frombuffer(column.buffers()[1], '<i8')
+    units = halves[2*column.offset:2*(column.offset + len(column)):2]
     size = np.abs(units)
     whole, part = size//1_000_000, size % 1_000_000
-    digits = np.stack([np.full(len(size), 5), np.full(len(size), 2), np.where(units < 0, 0x4000, 0), np.full(len(size), 6), # digits, weight of the first, sign, decimals
-        whole//100_000_000, whole//10_000 % 10_000, whole % 10_000, part//100, part % 100*100], axis=1)
-    return _big(digits.astype('>i2'), '>i2')
-
-def _as_binary(block): return pa.FixedSizeBinaryArray.from_buffers(pa.binary(block.shape[1]), len(block), [None, pa.py_buffer(np.ascontiguousarray(block))]).cast(pa.binary())
+    digits, weight, decimals = (np.full(len(size), n) for n in (5, 2, 6))
+    sign = np.where(units < 0, 0x4000, 0)
+    groups = whole//100_000_000, whole//10_000 % 10_000, whole % 10_000, part//100, part % 100*100
+    return _big(np.stack([digits, weight, sign, decimals, *groups], axis=1).astype('>i2'), '>i2')
 
 def _text(column): # few different values: each is encoded once
     coded = column.dictionary_encode()
-    words = [len(b := w.encode()).to_bytes(4, 'big') + b for w in coded.dictionary.to_pylist()]
-    return pc.fill_null(pa.array(words, pa.binary()).take(coded.indices), _NULL)
+    words = [w.encode() for w in coded.dictionary.to_pylist()]
+    fields = pa.array([len(w).to_bytes(4, 'big') + w for w in words], pa.binary())
+    return pc.fill_null(fields.take(coded.indices), _NULL)
 
 # %% ../../nbs/07_store/06_wire.ipynb #3c3a18b0
+def _encoder(name, column, times, uuids):
+    if name in times: return _time
+    if name in uuids: return _uuid
+    return _numeric if pa.types.is_decimal(column.type) else _whole
+
+def _with_nulls(column, encode):
+    fields = _as_binary(_field(encode(pc.fill_null(column, 0))))
+    return pc.if_else(column.is_null(), pa.scalar(_NULL, pa.binary()), fields)
+
 def binary_rows(
     table:pa.Table, # strings, int64 and decimal128(18, 6)
     times:Iterable[str]=(), # columns of epoch ms that become timestamptz
     uuids:Iterable[str]=(), # columns of 32 hex digits that become uuid
 ) -> tuple[list[str], bytes]: # the columns in the order of the rows, and what `COPY … FROM STDIN (FORMAT binary)` reads
-    "A table as PostgreSQL's binary rows. Columns that hold nothing but nulls are left out."
-    blocks, fixed, loose = [], [], []
+    "A table as PostgreSQL's binary rows (its manual: COPY, Binary Format), without columns that hold only nulls."
+    fixed, loose = {}, {} # columns of one width as blocks of bytes, the others as binary arrays
     for name in table.column_names:
         column = table[name].combine_chunks()
         if column.null_count == len(column): continue
-        if pa.types.is_string(column.type) and name not in uuids: loose.append((name, _text(column))); continue
-        encode = _time if name in times else _uuid if name in uuids else _numeric if pa.types.is_decimal(column.type) else lambda c: _big(c.to_numpy(zero_copy_only=False), '>i8')
-        if column.null_count == 0: fixed.append(name); blocks.append(_field(encode(column)))
-        else: loose.append((name, pc.if_else(column.is_null(), pa.scalar(_NULL, pa.binary()), _as_binary(_field(encode(pc.fill_null(column, 0)))))))
-    names = fixed + [n for n, _ in loose]
+        if pa.types.is_string(column.type) and name not in uuids: loose[name] = _text(column)
+        elif column.null_count: loose[name] = _with_nulls(column, _encoder(name, column, times, uuids))
+        else: fixed[name] = _field(_encoder(name, column, times, uuids)(column))
+    names = [*fixed, *loose]
     count = np.broadcast_to(np.frombuffer(len(names).to_bytes(2, 'big'), np.uint8), (len(table), 2))
-    rows = pc.binary_join_element_wise(_as_binary(np.concatenate([count, *blocks], axis=1)), *(c for _, c in loose), pa.scalar(b'', pa.binary()))
+    head = _as_binary(np.concatenate([count, *fixed.values()], axis=1))
+    rows = pc.binary_join_element_wise(head, *loose.values(), pa.scalar(b'', pa.binary()))
     return names, b''.join([_HEADER, _data(rows), _TRAILER])
 
-def _data(rows): # the bytes of a binary array, one after the other
-    ends = np.frombuffer(rows.buffers()[1], np.int32)[rows.offset:rows.offset + len(rows) + 1]
-    return rows.buffers()[2][int(ends[0]):int(ends[-1])]
-
 # %% ../../nbs/07_store/06_wire.ipynb #da69e140
+def _literal(column):
+    text = pc.fill_null(pc.binary_join_element_wise('"', column.cast(pa.string()), '"', ''), 'NULL')
+    text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+    joined = pc.binary_join(pa.ListArray.from_arrays([0, len(text)], text), ',')[0].as_py()
+    return '{' + (joined or '') + '}'
+
 def array_literals(
     table:pa.Table, # strings without quotes and backslashes, numbers
     times:Iterable[str]=(), # columns of epoch ms that become timestamptz
 ) -> list[str]: # one a column, e.g. '{"1","2",NULL}'
     "Columns as PostgreSQL's array literals."
-    return [_literal(table[name].cast(pa.timestamp('ms', tz='UTC')) if name in times else table[name]) for name in table.column_names]
-
-def _literal(column):
-    text = pc.fill_null(pc.binary_join_element_wise('"', column.cast(pa.string()), '"', ''), 'NULL')
-    text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
-    return '{' + (pc.binary_join(pa.ListArray.from_arrays([0, len(text)], text), ',')[0].as_py() or '') + '}'
+    moment = pa.timestamp('ms', tz='UTC')
+    return [_literal(table[c].cast(moment) if c in times else table[c]) for c in table.column_names]

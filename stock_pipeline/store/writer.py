@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from psycopg2.extras import execute_values
 
 from ..core.columns import TICKS
+from ..core.minutes import MINUTE_MS
 from .connection import SYMBOL_SPACE
 from .wire import array_literals, binary_rows
 
@@ -35,7 +36,8 @@ _TICK_KEY = ['symbol', 'event_time', 'event_id'] # of the table
 def _first_of_each(table):
     if pc.count_distinct(table['event_id']).as_py() == len(table): return table
     rows = table.select(_TICK_KEY).append_column('row_number', pa.array(np.arange(len(table))))
-    return table.take(rows.group_by(_TICK_KEY).aggregate([('row_number', 'min')])['row_number_min'].combine_chunks().sort())
+    firsts = rows.group_by(_TICK_KEY).aggregate([('row_number', 'min')])['row_number_min']
+    return table.take(firsts.combine_chunks().sort())
 
 def insert_ticks(cur,
     ticks:pa.Table # schema TICKS, and what else the caller wants back; the partitions of their days exist
@@ -51,80 +53,95 @@ def insert_ticks(cur,
     return ticks
 
 # %% ../../nbs/07_store/07_writer.ipynb #795b2b0c
+_STAGING = 'CREATE TEMP TABLE IF NOT EXISTS staging (LIKE stock_prices INCLUDING DEFAULTS) ON COMMIT DELETE ROWS'
+_COLUMNS = ', '.join(TICKS.names)
+_UNLESS_THERE = f'''INSERT INTO stock_prices ({_COLUMNS})
+    SELECT {_COLUMNS} FROM staging ORDER BY symbol, event_time, event_id ON CONFLICT DO NOTHING
+    RETURNING concat_ws(' ', symbol, (extract(epoch FROM event_time)*1000)::bigint, replace(event_id::text, '-', ''))'''
+
 def _insert_unless_there(cur, ticks):
     ticks = _first_of_each(ticks)
-    cur.execute('CREATE TEMP TABLE IF NOT EXISTS staging (LIKE stock_prices INCLUDING DEFAULTS) ON COMMIT DELETE ROWS')
+    cur.execute(_STAGING)
     _copy(cur, ticks.select(TICKS.names), 'staging')
-    columns = ', '.join(TICKS.names)
-    cur.execute(f'''INSERT INTO stock_prices ({columns}) SELECT {columns} FROM staging ORDER BY symbol, event_time, event_id
-        ON CONFLICT DO NOTHING RETURNING concat_ws(' ', symbol, (extract(epoch FROM event_time)*1000)::bigint, replace(event_id::text, '-', ''))''')
+    cur.execute(_UNLESS_THERE)
+    new = pa.array([key for key, in cur.fetchall()], pa.string())
     keys = pc.binary_join_element_wise(*(ticks[k].cast(pa.string()) for k in _TICK_KEY), ' ')
-    return ticks.filter(pc.is_in(keys, pa.array([r[0] for r in cur.fetchall()], pa.string())))
+    return ticks.filter(pc.is_in(keys, new))
 
 # %% ../../nbs/07_store/07_writer.ipynb #e209c1e5
-BAR_COLUMNS = ('symbol', 'minute', 'basis', 'open', 'high', 'low', 'close', 'open_time', 'open_sequence', 'close_time', 'close_sequence',
-    'volume', 'count', 'sum_price', 'sum_price2', 'sum_pv')
+_BAR_TYPES = dict(
+    symbol='text', minute='timestamptz', basis='text', open='numeric', high='numeric', low='numeric', close='numeric',
+    open_time='timestamptz', open_sequence='bigint', close_time='timestamptz', close_sequence='bigint',
+    volume='numeric', count='bigint', sum_price='numeric', sum_price2='numeric', sum_pv='numeric')
+BAR_COLUMNS = tuple(_BAR_TYPES)
+_BAR_TIMES = [c for c, tp in _BAR_TYPES.items() if tp == 'timestamptz']
+_ADDED = 'volume', 'count', 'sum_price', 'sum_price2', 'sum_pv', 'revision'
 
-_MERGE = '''INSERT INTO bars_1m AS b (symbol, minute, basis, open, high, low, close, open_time, open_sequence, close_time, close_sequence,
-        volume, count, sum_price, sum_price2, sum_pv, revision)
-    SELECT v.symbol, v.minute, v.basis, v.open, v.high, v.low, v.close, v.open_time, v.open_sequence, v.close_time, v.close_sequence, v.volume, v.count, v.sum_price, v.sum_price2, v.sum_pv,
-        coalesce((v.minute < (SELECT max(n.minute) FROM bars_1m n WHERE n.symbol = v.symbol AND n.basis = v.basis))::int, 0)
-    FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[], %s::bigint[], %s::timestamptz[], %s::bigint[],
-        %s::numeric[], %s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[]) AS v (symbol, minute, basis, open, high, low, close, open_time, open_sequence, close_time, close_sequence,
-        volume, count, sum_price, sum_price2, sum_pv)
+_OPENS = '''coalesce((EXCLUDED.open_time, EXCLUDED.open_sequence, EXCLUDED.open)
+            < (b.open_time, b.open_sequence, b.open), b.open_time IS NULL)'''
+_CLOSES = '''coalesce((EXCLUDED.close_time, EXCLUDED.close_sequence, EXCLUDED.close)
+            > (b.close_time, b.close_sequence, b.close), b.close_time IS NULL)'''
+
+def _choice(condition, *columns):
+    return [f'{c} = CASE WHEN {condition} THEN EXCLUDED.{c} ELSE b.{c} END' for c in columns]
+
+_SET = [
+    *_choice(_OPENS, 'open', 'open_time', 'open_sequence'), *_choice(_CLOSES, 'close', 'close_time', 'close_sequence'),
+    'high = greatest(b.high, EXCLUDED.high)', 'low = least(b.low, EXCLUDED.low)',
+    *(f'{c} = b.{c} + EXCLUDED.{c}' for c in _ADDED), 'updated_at = clock_timestamp()']
+
+# %% ../../nbs/07_store/07_writer.ipynb #c1d2257b
+_LATER = 'SELECT max(n.minute) FROM bars_1m n WHERE n.symbol = v.symbol AND n.basis = v.basis'
+_MERGE = f'''INSERT INTO bars_1m AS b ({', '.join(BAR_COLUMNS)}, revision)
+    SELECT {', '.join(f'v.{c}' for c in BAR_COLUMNS)}, coalesce((v.minute < ({_LATER}))::int, 0)
+    FROM unnest({', '.join(f'%s::{tp}[]' for tp in _BAR_TYPES.values())}) AS v ({', '.join(BAR_COLUMNS)})
     ORDER BY v.symbol, v.basis, v.minute
-    ON CONFLICT (symbol, basis, minute) DO UPDATE SET
-        open  = CASE WHEN opens THEN EXCLUDED.open ELSE b.open END,
-        open_time = CASE WHEN opens THEN EXCLUDED.open_time ELSE b.open_time END,
-        open_sequence = CASE WHEN opens THEN EXCLUDED.open_sequence ELSE b.open_sequence END,
-        close = CASE WHEN closes THEN EXCLUDED.close ELSE b.close END,
-        close_time = CASE WHEN closes THEN EXCLUDED.close_time ELSE b.close_time END,
-        close_sequence = CASE WHEN closes THEN EXCLUDED.close_sequence ELSE b.close_sequence END,
-        high = greatest(b.high, EXCLUDED.high), low = least(b.low, EXCLUDED.low),
-        volume = b.volume + EXCLUDED.volume, count = b.count + EXCLUDED.count, sum_price = b.sum_price + EXCLUDED.sum_price,
-        sum_price2 = b.sum_price2 + EXCLUDED.sum_price2, sum_pv = b.sum_pv + EXCLUDED.sum_pv,
-        revision = b.revision + EXCLUDED.revision, updated_at = clock_timestamp()'''
-_OPENS = 'coalesce((EXCLUDED.open_time, EXCLUDED.open_sequence, EXCLUDED.open) < (b.open_time, b.open_sequence, b.open), b.open_time IS NULL)'
-_CLOSES = 'coalesce((EXCLUDED.close_time, EXCLUDED.close_sequence, EXCLUDED.close) > (b.close_time, b.close_sequence, b.close), b.close_time IS NULL)'
-_MERGE = _MERGE.replace('WHEN opens', f'WHEN {_OPENS}').replace('WHEN closes', f'WHEN {_CLOSES}')
+    ON CONFLICT (symbol, basis, minute) DO UPDATE SET {', '.join(_SET)}'''
 
 # %% ../../nbs/07_store/07_writer.ipynb #64fb322d
 SYMBOL_LOCK = f'{SYMBOL_SPACE}, abs(hashtext({{}}) %% 256)' # the two numbers of a symbol's advisory lock, in SQL
+_LOCK_ALL = f'''SELECT pg_advisory_xact_lock(space, key)
+    FROM (SELECT DISTINCT {SYMBOL_LOCK.format('s')} FROM unnest(%s::text[]) s ORDER BY 2) o (space, key)'''
 
 def lock_symbols(cur,
     symbols, # whose bars and averages this transaction will write
 ):
     "Hold the symbols until the commit; taken in one order, so that two transactions cannot wait for each other."
-    cur.execute(f"SELECT pg_advisory_xact_lock(space, key) FROM (SELECT DISTINCT {SYMBOL_LOCK.format('s')} FROM unnest(%s::text[]) s ORDER BY 2) o (space, key)", (list(symbols),))
+    cur.execute(_LOCK_ALL, (list(symbols),))
 
 # %% ../../nbs/07_store/07_writer.ipynb #e65c0265
 def merge_bars(cur,
     bars:pa.Table # BAR_COLUMNS, one row a symbol, minute and basis; times as epoch ms
 ):
     "Merge partial one-minute bars into the stored ones."
-    cur.execute(_MERGE, array_literals(bars.select(BAR_COLUMNS), times=('minute', 'open_time', 'close_time')))
+    cur.execute(_MERGE, array_literals(bars.select(BAR_COLUMNS), times=_BAR_TIMES))
 
 # %% ../../nbs/07_store/07_writer.ipynb #8b90c0ff
-_AVERAGES = '''WITH span (symbol, basis, lo, hi) AS (VALUES %s),
+def _window(n): # over the last n minutes
+    sums = ', '.join(f'sum({c}) OVER w{n}' for c in ('sum_price', 'sum_pv', 'volume', 'count'))
+    return f'ROW({sums})::window_sums AS s{n}'
+
+_EXACT = '1.000000000000000000000000000000' # thirty decimals for the quotient
+_AVERAGES = f'''WITH span (symbol, basis, lo, hi) AS (VALUES %s),
     w AS (SELECT b.symbol, b.basis, b.minute, s.lo, n.length, n.sums FROM span s
-        CROSS JOIN LATERAL (SELECT b.*,
-            ROW(sum(sum_price) OVER w5, sum(sum_pv) OVER w5, sum(volume) OVER w5, sum(count) OVER w5)::window_sums AS s5,
-            ROW(sum(sum_price) OVER w15, sum(sum_pv) OVER w15, sum(volume) OVER w15, sum(count) OVER w15)::window_sums AS s15,
-            ROW(sum(sum_price) OVER w30, sum(sum_pv) OVER w30, sum(volume) OVER w30, sum(count) OVER w30)::window_sums AS s30
-            FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = s.basis AND b.minute BETWEEN s.lo - interval '29 min' AND s.hi + interval '29 min'
-            WINDOW w5 AS (ORDER BY b.minute RANGE '4 min' PRECEDING), w15 AS (ORDER BY b.minute RANGE '14 min' PRECEDING),
+        CROSS JOIN LATERAL (SELECT b.*, {_window(5)}, {_window(15)}, {_window(30)}
+            FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = s.basis
+                AND b.minute BETWEEN s.lo - interval '29 min' AND s.hi + interval '29 min'
+            WINDOW w5 AS (ORDER BY b.minute RANGE '4 min' PRECEDING),
+                w15 AS (ORDER BY b.minute RANGE '14 min' PRECEDING),
                 w30 AS (ORDER BY b.minute RANGE '29 min' PRECEDING)) b
         CROSS JOIN LATERAL (VALUES (5, b.s5), (15, b.s15), (30, b.s30)) AS n (length, sums)
         WHERE b.minute >= s.lo)
     INSERT INTO moving_averages AS m (symbol, minute, basis, length, mean, vwap, count)
-    SELECT symbol, minute, basis, length, round((sums).price * 1.000000000000000000000000000000 / (sums).ticks, 6),
-        CASE WHEN (sums).volume > 0 THEN round((sums).pv * 1.000000000000000000000000000000 / (sums).volume, 6) END, (sums).ticks
+    SELECT symbol, minute, basis, length, round((sums).price * {_EXACT} / (sums).ticks, 6),
+        CASE WHEN (sums).volume > 0 THEN round((sums).pv * {_EXACT} / (sums).volume, 6) END, (sums).ticks
     FROM w ORDER BY symbol, basis, length, minute
-    ON CONFLICT (symbol, basis, length, minute) DO UPDATE SET mean = EXCLUDED.mean, vwap = EXCLUDED.vwap, count = EXCLUDED.count
+    ON CONFLICT (symbol, basis, length, minute) DO UPDATE
+        SET mean = EXCLUDED.mean, vwap = EXCLUDED.vwap, count = EXCLUDED.count
         WHERE (m.mean, m.vwap, m.count) IS DISTINCT FROM (EXCLUDED.mean, EXCLUDED.vwap, EXCLUDED.count)'''
 
 # %% ../../nbs/07_store/07_writer.ipynb #2f8c508a
-_HALF_HOUR = 30*60_000
+_HALF_HOUR = 30*MINUTE_MS
 
 def touched_spans(
     minutes:dict, # (symbol, basis) -> minutes touched, epoch ms, in any order
@@ -137,29 +154,39 @@ def touched_spans(
             else: spans.append([symbol, basis, m, m])
     return [tuple(s) for s in spans]
 
+def _seconds(ms): return f'{ms//1000}.{ms % 1000:03d}' # for to_timestamp
+
 def refresh_averages(cur,
     bars:pa.Table # the bars just merged
 ):
     "Compute anew the averages whose window holds a touched minute."
     minutes = {}
-    for symbol, basis, m in zip(*(bars[c].to_pylist() for c in ('symbol', 'basis', 'minute'))): minutes.setdefault((symbol, basis), []).append(m)
-    at = lambda ms: f"{ms // 1000}.{ms % 1000:03d}"
-    rows = [(s, b, at(lo), at(hi)) for s, b, lo, hi in touched_spans(minutes)]
+    touched = (bars[c].to_pylist() for c in ('symbol', 'basis', 'minute'))
+    for symbol, basis, minute in zip(*touched, strict=True): minutes.setdefault((symbol, basis), []).append(minute)
+    rows = [(s, b, _seconds(lo), _seconds(hi)) for s, b, lo, hi in touched_spans(minutes)]
     execute_values(cur, _AVERAGES, rows, template='(%s, %s, to_timestamp(%s), to_timestamp(%s))', page_size=10_000)
 
 # %% ../../nbs/07_store/07_writer.ipynb #ca8af199
-LATEST_COLUMNS = ('symbol', 'price', 'event_time', 'sequence', 'source', 'volume', 'open', 'high', 'low', 'previous_close', 'change', 'percent_change',
-    'quote_time', 'received_at')
-_PRICE_PART = ('price', 'event_time', 'sequence', 'source', 'volume', 'received_at')
-_QUOTE_PART = ('open', 'high', 'low', 'previous_close', 'change', 'percent_change', 'quote_time')
+LATEST_COLUMNS = ('symbol', 'price', 'event_time', 'sequence', 'source', 'volume', 'open', 'high', 'low',
+    'previous_close', 'change', 'percent_change', 'quote_time', 'received_at')
+_PRICE_PART = 'price', 'event_time', 'sequence', 'source', 'volume', 'received_at'
+_QUOTE_PART = 'open', 'high', 'low', 'previous_close', 'change', 'percent_change', 'quote_time'
 _NEWER = '(EXCLUDED.event_time, EXCLUDED.sequence) > (l.event_time, l.sequence)'
-_NEWER_QUOTE = "EXCLUDED.quote_time >= coalesce(l.quote_time, '-infinity')" # quote times are whole seconds: of two that are equal the later delivered counts
-_LATEST = f'''INSERT INTO latest AS l ({', '.join(LATEST_COLUMNS)}) VALUES %s ON CONFLICT (symbol) DO UPDATE SET
-    {', '.join(f'{c} = CASE WHEN {_NEWER} THEN EXCLUDED.{c} ELSE l.{c} END' for c in _PRICE_PART)},
-    {', '.join(f'{c} = CASE WHEN {_NEWER_QUOTE} THEN EXCLUDED.{c} ELSE l.{c} END' for c in _QUOTE_PART)}, updated_at = clock_timestamp()
+# Quote times are whole seconds: of two that are equal the later delivered counts.
+_NEWER_QUOTE = "EXCLUDED.quote_time >= coalesce(l.quote_time, '-infinity')"
+
+def _newest(condition, columns):
+    return [f'{c} = CASE WHEN {condition} THEN EXCLUDED.{c} ELSE l.{c} END' for c in columns]
+
+_LATEST = f'''INSERT INTO latest AS l ({', '.join(LATEST_COLUMNS)}) VALUES %s ON CONFLICT (symbol) DO UPDATE
+    SET {', '.join(_newest(_NEWER, _PRICE_PART) + _newest(_NEWER_QUOTE, _QUOTE_PART))}, updated_at = clock_timestamp()
     WHERE {_NEWER} OR {_NEWER_QUOTE} RETURNING {', '.join(LATEST_COLUMNS)}'''
 
 # %% ../../nbs/07_store/07_writer.ipynb #38b7507c
+def _last_ranks(ranked): # {symbol: rank of its newest tick}
+    found = ranked.group_by('symbol').aggregate([('rank', 'max')])
+    return dict(zip(found['symbol'].to_pylist(), found['rank_max'].to_pylist(), strict=True))
+
 def newest_by_symbol(
     ticks:pa.Table # schema TICKS
 ) -> list[dict]: # one a symbol, LATEST_COLUMNS; times epoch ms
@@ -168,34 +195,47 @@ def newest_by_symbol(
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     ranked = ticks.select(['symbol', 'source']).append_column('rank', pa.array(rank))
-    last = lambda t: dict(zip(*(c.to_pylist() for c in t.group_by('symbol').aggregate([('rank', 'max')]).select(['symbol', 'rank_max']).columns)))
-    quotes = last(ranked.filter(pc.equal(ranked['source'], 'rest')))
-    rows = lambda ranks: dict(zip(ranks, ticks.take(pa.array(order[list(ranks.values())], pa.int64())).to_pylist()))
-    of_quote, out = rows(quotes), []
-    for symbol, t in sorted(rows(last(ranked)).items()):
-        q = of_quote.get(symbol, {})
-        out.append({**t, **{c: q.get(c) for c in _QUOTE_PART}, 'quote_time': q.get('event_time')})
+    def rows(ranks):
+        places = pa.array(order[list(ranks.values())], pa.int64())
+        return dict(zip(ranks, ticks.take(places).to_pylist(), strict=True))
+    quotes = rows(_last_ranks(ranked.filter(pc.equal(ranked['source'], 'rest'))))
+    out = []
+    for symbol, tick in sorted(rows(_last_ranks(ranked)).items()):
+        quote = quotes.get(symbol, {})
+        out.append({**tick, **{c: quote.get(c) for c in _QUOTE_PART}, 'quote_time': quote.get('event_time')})
     return out
 
 # %% ../../nbs/07_store/07_writer.ipynb #205e39d9
+_LATEST_TIMES = 'event_time', 'quote_time', 'received_at'
+
+def _place(column): # of a value in the statement
+    if column in _LATEST_TIMES: return 'to_timestamp(%s)'
+    return '%s::numeric' if column == 'volume' or column in _QUOTE_PART else '%s'
+
+_LATEST_TEMPLATE = f"({', '.join(map(_place, LATEST_COLUMNS))})"
+
+def _latest_row(row):
+    def value(c, v): return _seconds(v) if c in _LATEST_TIMES and v is not None else v
+    return tuple(value(c, row[c]) for c in LATEST_COLUMNS)
+
 def upsert_latest(cur,
     ticks:pa.Table # schema TICKS: those that are new
 ) -> list[dict]: # the rows that changed, LATEST_COLUMNS; times as datetime
     "Bring `latest` up to date."
-    def at(ms): return None if ms is None else f'{ms // 1000}.{ms % 1000:03d}'
-    times = {'event_time', 'quote_time', 'received_at'}
-    rows = [tuple(at(r[c]) if c in times else r[c] for c in LATEST_COLUMNS) for r in newest_by_symbol(ticks)]
-    template = '(' + ', '.join('to_timestamp(%s)' if c in times else '%s::numeric' if c in ('volume',) + _QUOTE_PART else '%s' for c in LATEST_COLUMNS) + ')'
-    changed = execute_values(cur, _LATEST, rows, template=template, page_size=10_000, fetch=True)
-    return [dict(zip(LATEST_COLUMNS, r)) for r in changed]
+    rows = [_latest_row(r) for r in newest_by_symbol(ticks)]
+    changed = execute_values(cur, _LATEST, rows, template=_LATEST_TEMPLATE, page_size=10_000, fetch=True)
+    return [dict(zip(LATEST_COLUMNS, r, strict=True)) for r in changed]
 
 # %% ../../nbs/07_store/07_writer.ipynb #600df505
-DEAD_LETTER_COLUMNS = ('topic', 'topic_id', 'partition', 'offset', 'reason', 'stage', 'detail', 'key', 'value', 'value_length', 'value_sha256', 'received_at', 'rejection_id')
+DEAD_LETTER_COLUMNS = ('topic', 'topic_id', 'partition', 'offset', 'reason', 'stage', 'detail', 'key', 'value',
+    'value_length', 'value_sha256', 'received_at', 'rejection_id')
+_QUOTED = ', '.join(f'"{c}"' for c in DEAD_LETTER_COLUMNS)
+_DEAD_LETTERS = f'INSERT INTO dead_letters ({_QUOTED}) VALUES %s ON CONFLICT DO NOTHING RETURNING partition'
 
 def insert_dead_letters(cur,
     letters:list[dict] # DEAD_LETTER_COLUMNS
-) -> dict[int, int]: # partition → how many are new; the same refusal sent again, after a crash of the producer, is kept once
-    "Keep what could not become a tick, with the bytes it came as."
-    new = execute_values(cur, f'''INSERT INTO dead_letters ({', '.join(f'"{c}"' for c in DEAD_LETTER_COLUMNS)}) VALUES %s ON CONFLICT DO NOTHING RETURNING partition''',
-        [tuple(d.get(c) for c in DEAD_LETTER_COLUMNS) for d in letters], page_size=100, fetch=True)
+) -> dict[int, int]: # partition → how many are new
+    "Keep what could not become a tick, with the bytes it came as; what a producer sent again after a crash, once."
+    rows = [tuple(d.get(c) for c in DEAD_LETTER_COLUMNS) for d in letters]
+    new = execute_values(cur, _DEAD_LETTERS, rows, page_size=100, fetch=True)
     return Counter(p for p, in new)

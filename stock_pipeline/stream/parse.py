@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
 
+from ..core.columns import MONEY, TICKS
 from ..core.conditions import sets_price
 from ..core.errors import RecordError
-from ..core.records import (AHEAD_MS, DEAD_LETTER_START, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, DeadLetterRecord,
-    decode_dead_letter, decode_tick, tick_schema)
-from ..core.columns import MONEY, TICKS
+from stock_pipeline.core.records import (
+    AHEAD_MS, DEAD_LETTER_START, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, DeadLetterRecord, decode_dead_letter,
+    decode_tick, tick_schema)
 
 # %% auto #0
 __all__ = ['PARSED', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'FEW', 'BadRecord', 'parse_strictly', 'parse_trades', 'parse_fast',
@@ -32,8 +33,8 @@ class BadRecord:
     row: int # position in the block
     reason: str # fixed word
     detail: str
-    stage: str = 'parse' # where it was refused
-    original: DeadLetterRecord|None = None # what an earlier stage refused and put into an envelope; None: the record itself is the original
+    stage: str = 'parse' # where it was found out
+    original: DeadLetterRecord|None = None # what an earlier stage sent in its place; None: the record is the original
 
 # %% ../../nbs/06_stream/01_parse.ipynb #55dcf3fe
 _PLAIN = [f.name for f in TICKS if f.name != 'conditions']
@@ -41,10 +42,13 @@ _PLAIN = [f.name for f in TICKS if f.name != 'conditions']
 def _strict_row(value, row, feed, ahead_ms):
     t = decode_tick(value)
     if t.feed != feed: raise RecordError('feed_mismatch', f'{t.feed} record on the topic of {feed}')
-    if ahead_ms is not None and t.event_time - t.received_at > ahead_ms: raise RecordError('event_time_ahead', f'{t.event_time - t.received_at} ms after its own arrival')
-    return {**{c: getattr(t, c) for c in _PLAIN}, 'conditions': ','.join(t.conditions) or None, 'sets_price': sets_price(t.conditions), 'row': row}
+    ahead = t.event_time - t.received_at
+    if ahead_ms is not None and ahead > ahead_ms:
+        raise RecordError('event_time_ahead', f'{ahead} ms after its own arrival')
+    plain = {c: getattr(t, c) for c in _PLAIN}
+    return {**plain, 'conditions': ','.join(t.conditions) or None, 'sets_price': sets_price(t.conditions), 'row': row}
 
-def _verdict(value, row, feed, ahead_ms):
+def _row_or_bad(value, row, feed, ahead_ms):
     "A row of the table, or a `BadRecord`; raises nothing."
     try:
         if value is not None and value.startswith(DEAD_LETTER_START):
@@ -61,10 +65,12 @@ def parse_strictly(
     rows:list[int]|None=None, # their positions; None: 0, 1, 2, …
     ahead_ms:int|None=AHEAD_MS, # how much later than its own arrival a tick may claim to be; None: not asked
 ) -> tuple[pa.Table, list[BadRecord]]: # schema PARSED
-    "Record by record: slow, and the judge."
-    found = [_verdict(value, row, feed, ahead_ms) for row, value in zip(range(len(values)) if rows is None else rows, values)]
+    "Record by record: slow, and what it says counts."
+    if rows is None: rows = range(len(values))
+    found = [_row_or_bad(value, row, feed, ahead_ms) for row, value in zip(rows, values, strict=True)]
     bad = [o for o in found if isinstance(o, BadRecord)]
-    return pa.Table.from_pylist([o for o in found if not isinstance(o, BadRecord)], schema=PARSED), bad
+    good = [o for o in found if not isinstance(o, BadRecord)]
+    return pa.Table.from_pylist(good, schema=PARSED), bad
 
 # %% ../../nbs/06_stream/01_parse.ipynb #48f4e7aa
 LONGEST = 4096 # bytes; several times a tick with every field
@@ -78,10 +84,15 @@ def _plain(values):
     return pc.fill_null(pc.and_(pc.and_(shaped, short), pc.invert(pc.match_substring_regex(values, _ODD))), False)
 
 # %% ../../nbs/06_stream/01_parse.ipynb #15ff49cf
-_JSON = pa.schema([('schema_version', pa.int64()), ('event_id', pa.string()), ('symbol', pa.string()), ('price', MONEY), ('event_time', pa.int64()),
-    ('source', pa.string()), ('feed', pa.string()), ('volume', MONEY), ('open', MONEY), ('high', MONEY), ('low', MONEY), ('previous_close', MONEY),
-    ('change', MONEY), ('percent_change', MONEY), ('conditions', pa.list_(pa.string())), ('received_at', pa.int64()), ('sequence', pa.int64())])
-_OPTIONS = pajson.ReadOptions(use_threads=False, block_size=2**31 - 1), pajson.ParseOptions(explicit_schema=_JSON, unexpected_field_behavior='error')
+_TEXT, _WHOLE = pa.string(), pa.int64()
+_JSON = pa.schema([
+    ('schema_version', _WHOLE), ('event_id', _TEXT), ('symbol', _TEXT), ('price', MONEY), ('event_time', _WHOLE),
+    ('source', _TEXT), ('feed', _TEXT), ('volume', MONEY), ('open', MONEY), ('high', MONEY), ('low', MONEY),
+    ('previous_close', MONEY), ('change', MONEY), ('percent_change', MONEY), ('conditions', pa.list_(_TEXT)),
+    ('received_at', _WHOLE), ('sequence', _WHOLE)])
+_OPTIONS = (
+    pajson.ReadOptions(use_threads=False, block_size=2**31 - 1),
+    pajson.ParseOptions(explicit_schema=_JSON, unexpected_field_behavior='error'))
 _FLAT = r'^\{(?:\s*"(?:' + '|'.join(_JSON.names) + r')"\s*:\s*(?:"[^"]*"|\[[^\]]*\]|[^",\[\]]*)\s*,?)*\}$'
 
 def _parsed(lines):
@@ -96,12 +107,16 @@ def _parsed(lines):
 # %% ../../nbs/06_stream/01_parse.ipynb #bf294f4d
 CHUNK, SMALL, TRIES = 1024, 8, 8 # lines a call; lines not worth a call; times that lines are set aside before halving
 
+def _good_lines(lines, at): # True for each; at: the row that the reader named
+    if at is not None: return np.arange(len(lines)) != at
+    return pc.match_substring_regex(lines, _FLAT).to_numpy(zero_copy_only=False)
+
 def _read(lines, rows, tables, unread, tries=TRIES):
     "Appends the lines as tables with their rows, and to `unread` the rows that are left to the strict way."
     if len(lines) <= SMALL: return unread.extend(rows)
     table, at = _parsed(lines)
     if table is not None: return tables.append(table.append_column('row', pa.array(rows)))
-    good = np.arange(len(lines)) != at if at is not None else pc.match_substring_regex(lines, _FLAT).to_numpy(zero_copy_only=False)
+    good = _good_lines(lines, at)
     if tries and not good.all():
         unread.extend(rows[~good])
         return _read(lines.filter(pa.array(good)), rows[good], tables, unread, tries - 1)
@@ -112,7 +127,8 @@ def _read_block(lines, rows):
     "One table (the columns of the record, and `row`) and the rows that are left."
     tables, unread = [], []
     for at in range(0, len(lines), CHUNK): _read(lines[at:at + CHUNK], rows[at:at + CHUNK], tables, unread)
-    return (pa.concat_tables(tables) if tables else _JSON.append(pa.field('row', pa.int64())).empty_table()), unread
+    if not tables: return _JSON.append(pa.field('row', pa.int64())).empty_table(), unread
+    return pa.concat_tables(tables), unread
 
 # %% ../../nbs/06_stream/01_parse.ipynb #c50bef5f
 _UP = pa.scalar(MAX_NUMBER, MONEY)
@@ -124,26 +140,33 @@ def _both(masks):
     for m in masks: out = m if out is None else pc.and_(out, m)
     return out
 
+def _matches(table, name): return pc.match_substring_regex(table[name], _FIELDS[name]['pattern'])
 def _price_ok(c): return pc.and_(pc.greater(c, _ZERO), pc.less(c, _UP))
+def _shares_ok(c): return pc.and_(pc.greater_equal(c, _ZERO), pc.less(c, _UP))
+def _signed_ok(c): return pc.less(pc.abs(c), _UP)
+def _time_ok(c): return pc.and_(pc.greater_equal(c, FIRST_MS), pc.less(c, LAST_MS))
+def _not_ahead(table, ahead_ms): return pc.less_equal(pc.subtract(table['event_time'], table['received_at']), ahead_ms)
+
+_OPTIONAL = {'open': _price_ok, 'high': _price_ok, 'low': _price_ok, 'previous_close': _price_ok,
+             'change': _signed_ok, 'percent_change': _signed_ok, 'volume': _shares_ok}
 
 def _kept(table, ahead_ms):
     "True for the rows that keep the contract."
-    absent_or = lambda name, ok: pc.fill_null(ok(table[name]), True)
-    between = lambda c: pc.and_(pc.greater_equal(c, FIRST_MS), pc.less(c, LAST_MS))
-    money = [absent_or(n, _price_ok) for n in ('open', 'high', 'low', 'previous_close')]
-    signed = [absent_or(n, lambda c: pc.less(pc.abs(c), _UP)) for n in ('change', 'percent_change')]
-    shares = absent_or('volume', lambda c: pc.and_(pc.greater_equal(c, _ZERO), pc.less(c, _UP)))
-    required = [pc.equal(table['schema_version'], SCHEMA_VERSION), pc.match_substring_regex(table['event_id'], _FIELDS['event_id']['pattern']),
-        pc.match_substring_regex(table['symbol'], _FIELDS['symbol']['pattern']), _price_ok(table['price']), between(table['event_time']),
-        between(table['received_at']), pc.greater_equal(table['sequence'], 0), pc.is_in(table['source'], pa.array(_FIELDS['source']['enum']))]
-    if ahead_ms is not None: required.append(pc.less_equal(pc.subtract(table['event_time'], table['received_at']), ahead_ms))
-    return _both([pc.fill_null(m, False) for m in required] + money + signed + [shares])
+    required = [
+        pc.equal(table['schema_version'], SCHEMA_VERSION), _matches(table, 'event_id'), _matches(table, 'symbol'),
+        _price_ok(table['price']), _time_ok(table['event_time']), _time_ok(table['received_at']),
+        pc.greater_equal(table['sequence'], 0), pc.is_in(table['source'], pa.array(_FIELDS['source']['enum']))]
+    if ahead_ms is not None: required.append(_not_ahead(table, ahead_ms))
+    optional = [pc.fill_null(ok(table[name]), True) for name, ok in _OPTIONAL.items()]
+    return _both([pc.fill_null(m, False) for m in required] + optional)
 
 # %% ../../nbs/06_stream/01_parse.ipynb #b5441b30
+_CODE_RULE = _FIELDS['conditions']['items']['pattern']
+
 def _conditions(column):
     "Joined codes (None for none), whether they may set a price, whether they keep the contract: one each a row."
     lists = pc.fill_null(column, pa.scalar([], pa.list_(pa.string()))).combine_chunks()
-    good = pc.fill_null(pc.match_substring_regex(pc.list_flatten(lists), _FIELDS['conditions']['items']['pattern']), False)
+    good = pc.fill_null(pc.match_substring_regex(pc.list_flatten(lists), _CODE_RULE), False)
     wrong = pc.unique(pc.list_parent_indices(lists).filter(pc.invert(good)))
     ok = pc.less_equal(pc.list_value_length(lists), _FIELDS['conditions']['maxItems'])
     if len(wrong): ok = pc.and_(ok, pc.invert(pc.is_in(pa.array(range(len(lists)), wrong.type), wrong)))
@@ -153,46 +176,82 @@ def _conditions(column):
     return pc.if_else(pc.equal(text, ''), None, text), sets, ok
 
 # %% ../../nbs/06_stream/01_parse.ipynb #807cac86
-_NUMBER = r'(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?'
-_bare = lambda name: _FIELDS[name]['pattern'].strip('^$')
-_REST = 1024 # bytes; a slice without an end overflows in pyarrow
-_FIXED = (f'{{"schema_version":{SCHEMA_VERSION},"event_id":"'.encode(), 32), (b'","event_time":', 13), (b',"received_at":', 13), (b',"source":"websocket","feed":"FEED",', _REST) # words, and the bytes after them
-_LEAST_MS = 10**12 # below: a leading zero
-_FACTS = rf'^"symbol":"(?P<symbol>{_bare("symbol")})","price":(?P<price>{_NUMBER})(?:,"volume":(?P<volume>{_NUMBER}))?,"sequence":(?P<sequence>0|[1-9][0-9]{{0,17}})$'
-_CODE = _FIELDS['conditions']['items']['pattern'].strip('^$')
-_CODES = re.compile(rf'(?:"{_CODE}"(?:,"{_CODE}"){{0,{_FIELDS["conditions"]["maxItems"] - 1}}})?\]\}}'.encode())
+def _bare(rule): return rule['pattern'].strip('^$') # a pattern for the middle of another one
 
+_NUMBER = r'(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?'
+_REST = 1024 # bytes; a slice without an end overflows in pyarrow
+_FIXED = ( # words, and how many bytes come after them
+    (f'{{"schema_version":{SCHEMA_VERSION},"event_id":"'.encode(), 32),
+    (b'","event_time":', 13),
+    (b',"received_at":', 13),
+    (b',"source":"websocket","feed":"FEED",', _REST))
+_LEAST_MS = 10**12 # below: a leading zero
+_FACTS = (
+    rf'^"symbol":"(?P<symbol>{_bare(_FIELDS["symbol"])})","price":(?P<price>{_NUMBER})'
+    rf'(?:,"volume":(?P<volume>{_NUMBER}))?,"sequence":(?P<sequence>0|[1-9][0-9]{{0,17}})$')
+_CODE, _MORE_CODES = _bare(_FIELDS['conditions']['items']), _FIELDS['conditions']['maxItems'] - 1
+_CODES = re.compile(rf'(?:"{_CODE}"(?:,"{_CODE}"){{0,{_MORE_CODES}}})?\]\}}'.encode())
+
+# %% ../../nbs/06_stream/01_parse.ipynb #6b0ff578
 def _codes(column):
     "As `_conditions`, of the bytes after the opening bracket; ok is False for a list that is not in order."
     coded = column.dictionary_encode()
     words = coded.dictionary.to_pylist()
     good = [bool(_CODES.fullmatch(w)) for w in words]
-    plain = [w[:-2].replace(b'"', b'').decode() if g else '' for w, g in zip(words, good)]
-    spread = lambda found, tp: pa.array(found, tp).take(coded.indices)
-    return spread([w or None for w in plain], pa.string()), spread([sets_price(w.split(',')) for w in plain], pa.bool_()), spread(good, pa.bool_())
+    plain = [w[:-2].replace(b'"', b'').decode() if g else '' for w, g in zip(words, good, strict=True)]
+    sets = [sets_price(w.split(',')) for w in plain]
+    def spread(found, tp): return pa.array(found, tp).take(coded.indices)
+    return spread([w or None for w in plain], pa.string()), spread(sets, pa.bool_()), spread(good, pa.bool_())
 
 def _cut(values, feed):
-    "The id, the two times and the rest of each record as bytes; and True where the words before them are the right ones."
+    "The id, the two times and the rest of each record as bytes; and True where the words before them are right."
     at, pieces, right = 0, [], []
     for word, width in _FIXED:
         word = word.replace(b'FEED', feed.encode())
         right.append(pc.equal(pc.binary_slice(values, at, at + len(word)), word))
-        pieces.append(pc.binary_slice(values, at := at + len(word), at + width))
+        at += len(word)
+        pieces.append(pc.binary_slice(values, at, at + width))
         at += width
     return pieces, _both(right)
 
+# %% ../../nbs/06_stream/01_parse.ipynb #c743accd
 def _texts(values, feed):
     "The texts of the fields, one row for each record that is whole, the conditions as bytes; and True for those."
     (ids, *times, rest), found = _cut(values, feed)
     halves = pc.split_pattern(rest, b',"conditions":[', max_splits=1)
-    found = _both([found, pc.equal(pc.list_value_length(halves), 2), pc.match_substring_regex(ids, _FIELDS['event_id']['pattern']), *(pc.ascii_is_decimal(o.view(pa.string())) for o in times)])
-    halves = halves.filter(found := pc.fill_null(found, False))
+    ids_ok = pc.match_substring_regex(ids, _FIELDS['event_id']['pattern'])
+    times_ok = [pc.ascii_is_decimal(o.view(pa.string())) for o in times]
+    found = pc.fill_null(_both([found, pc.equal(pc.list_value_length(halves), 2), ids_ok, *times_ok]), False)
+    halves = halves.filter(found)
     facts = pc.extract_regex(pc.list_element(halves, 0), _FACTS)
     whole, mask = facts.is_valid(), found.to_numpy(zero_copy_only=False).copy()
     mask[mask] = whole.to_numpy(zero_copy_only=False)
     texts = {f.name: facts.field(f.name).filter(whole).cast(pa.string()) for f in facts.type}
-    return texts | {name: o.filter(pa.array(mask)).cast(pa.string()) for name, o in zip(('event_id', 'event_time', 'received_at'), (ids, *times))} | dict(conditions=pc.list_element(halves, 1).filter(whole)), mask
+    for name, piece in zip(('event_id', 'event_time', 'received_at'), (ids, *times), strict=True):
+        texts[name] = piece.filter(pa.array(mask)).cast(pa.string())
+    texts['conditions'] = pc.list_element(halves, 1).filter(whole)
+    return texts, mask
 
+# %% ../../nbs/06_stream/01_parse.ipynb #0fe6bf95
+def _same(word, n): # a column that holds one word
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([word])).cast(pa.string())
+
+def _trade_columns(text, feed): # columns of PARSED without `row`; and True for lists of conditions that are in order
+    joined, sets, ok = _codes(text['conditions'])
+    n = len(joined)
+    volume = pc.if_else(pc.equal(text['volume'], ''), pa.scalar(None, pa.string()), text['volume'])
+    whole = {c: text[c].cast(pa.int64()) for c in ('event_time', 'received_at', 'sequence')}
+    return dict(
+        symbol=text['symbol'], event_id=text['event_id'], price=text['price'].cast(MONEY), volume=volume.cast(MONEY),
+        source=_same('websocket', n), feed=_same(feed, n), conditions=joined, sets_price=sets, **whole), ok
+
+def _trade_ok(table, ahead_ms): # masks
+    for c in 'event_time', 'received_at':
+        yield pc.and_(pc.greater_equal(table[c], _LEAST_MS), pc.less(table[c], LAST_MS))
+    yield _price_ok(table['price'])
+    if ahead_ms is not None: yield _not_ahead(table, ahead_ms)
+
+# %% ../../nbs/06_stream/01_parse.ipynb #858418af
 def parse_trades(
     values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
@@ -200,44 +259,42 @@ def parse_trades(
 ) -> tuple[pa.Table, np.ndarray]: # schema PARSED, and True for each record that is in it
     "The trades that are as `encode_tick` writes them, and right."
     text, found = _texts(values, feed)
-    joined, sets, ok = _codes(text['conditions'])
-    number = lambda name, tp: text[name].cast(tp)
-    volume = pc.if_else(pc.equal(text['volume'], ''), pa.scalar(None, pa.string()), text['volume'])
-    n = len(joined)
-    table = pa.table({c: pa.nulls(n, f.type) for c, f in zip(PARSED.names, PARSED)} | dict(symbol=text['symbol'], event_id=text['event_id'], price=number('price', MONEY), volume=volume.cast(MONEY),
-        source=_same('websocket', n), feed=_same(feed, n), conditions=joined, sets_price=sets, row=pa.array(np.flatnonzero(found)), **{c: number(c, pa.int64()) for c in ('event_time', 'received_at', 'sequence')}), PARSED)
-    right_ones = [ok, _price_ok(table['price']), *(pc.and_(pc.greater_equal(table[c], _LEAST_MS), pc.less(table[c], LAST_MS)) for c in ('event_time', 'received_at'))]
-    if ahead_ms is not None: right_ones.append(pc.less_equal(pc.subtract(table['event_time'], table['received_at']), ahead_ms))
-    keep = _both(right_ones)
+    columns, ok = _trade_columns(text, feed)
+    absent = {f.name: pa.nulls(len(ok), f.type) for f in PARSED if f.name not in columns}
+    table = pa.table(absent | columns | dict(row=pa.array(np.flatnonzero(found))), PARSED)
+    keep = _both([ok, *_trade_ok(table, ahead_ms)])
     if not pc.all(keep).as_py(): table = table.filter(keep)
     taken = np.zeros(len(values), bool)
     taken[table['row'].to_numpy()] = True
     return table, taken
 
-def _same(word, n): return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([word])).cast(pa.string())
-
 # %% ../../nbs/06_stream/01_parse.ipynb #26ebf06c
-FEW = 128 # records that are judged sooner than a reader is set up for them
+FEW = 128 # records that are read strictly sooner than a reader is set up for them
 
 def parse_fast(
     values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
     ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
-) -> tuple[pa.Table, list[int]]: # good rows (schema PARSED), and the rows that must be judged strictly
+) -> tuple[pa.Table, list[int]]: # good rows (schema PARSED), and the rows that are left to `parse_strictly`
     "What the columns can vouch for."
     trades, taken = parse_trades(values, feed, ahead_ms)
     others = np.flatnonzero(~taken)
     if len(others) <= FEW: return trades, others.tolist()
     table, doubtful = _parse_others(values.take(pa.array(others)), others, feed, ahead_ms)
-    return (pa.concat_tables([trades, table]).combine_chunks().sort_by('row') if len(table) else trades), doubtful
+    return _in_order(trades, table), doubtful
+
+def _in_order(table, more): # both, in the order of their rows
+    return pa.concat_tables([table, more]).combine_chunks().sort_by('row') if len(more) else table
 
 def _parse_others(values, rows, feed, ahead_ms):
     plain = _plain(values)
-    table, doubtful = _read_block(values.filter(plain), rows[plain.to_numpy(zero_copy_only=False)])
-    doubtful.extend(rows[~plain.to_numpy(zero_copy_only=False)])
+    seen = plain.to_numpy(zero_copy_only=False)
+    table, doubtful = _read_block(values.filter(plain), rows[seen])
+    doubtful.extend(rows[~seen])
     joined, sets, codes_ok = _conditions(table['conditions'])
     keep = _both([_kept(table, ahead_ms), codes_ok, pc.fill_null(pc.equal(table['feed'], feed), False)])
-    table = table.set_column(table.column_names.index('conditions'), 'conditions', joined).append_column('sets_price', sets)
+    table = table.set_column(table.column_names.index('conditions'), 'conditions', joined)
+    table = table.append_column('sets_price', sets)
     if not pc.all(keep).as_py():
         doubtful.extend(table['row'].filter(pc.invert(keep)).to_pylist())
         table = table.filter(keep)
@@ -252,5 +309,5 @@ def parse_records(
     "Every record is in exactly one of the two results."
     table, doubtful = parse_fast(values, feed, ahead_ms)
     if not doubtful: return table, []
-    judged, bad = parse_strictly(values.take(pa.array(doubtful)).to_pylist(), feed, doubtful, ahead_ms)
-    return pa.concat_tables([table, judged]).combine_chunks().sort_by('row') if len(judged) else table, bad
+    strict, bad = parse_strictly(values.take(pa.array(doubtful)).to_pylist(), feed, doubtful, ahead_ms)
+    return _in_order(table, strict), bad

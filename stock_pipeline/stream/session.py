@@ -16,49 +16,87 @@ __all__ = ['JVM_OPTIONS', 'LATER', 'HOT', 'CONNECTOR', 'spark_conf', 'make_sessi
 
 # %% ../../nbs/06_stream/03_session.ipynb #6c0dcb2c
 JVM_OPTIONS = '-XX:+UseSerialGC -Xss4m -Djava.net.preferIPv4Stack=true'
-LATER = '-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 -XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000' # the second compiler, ten times later than usual
-HOT = f'-XX:+UnlockDiagnosticVMOptions "-XX:CompilerDirectivesFile={Path(find_spec("stock_pipeline").origin).parent/"stream"/"hot_methods.json"}"'
+# the second compiler, ten times later than usual
+LATER = ('-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 '
+         '-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000')
+_DIRECTIVES = Path(find_spec('stock_pipeline').origin).parent/'stream'/'hot_methods.json'
+HOT = f'-XX:+UnlockDiagnosticVMOptions "-XX:CompilerDirectivesFile={_DIRECTIVES}"'
 CONNECTOR = 'org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0'
+
+_CONF = {
+    'spark.app.name': 'stock-pipeline',
+    'spark.driver.memory': '512m',
+    'spark.log.level': 'ERROR',
+    'spark.python.worker.reuse': 'true',
+    'spark.speculation': 'false',
+    'spark.sql.adaptive.enabled': 'false',
+    'spark.sql.execution.arrow.maxRecordsPerBatch': '50000',
+    'spark.sql.session.timeZone': 'UTC',
+    'spark.sql.shuffle.partitions': '2',
+    'spark.sql.streaming.checkpoint.fileChecksum.enabled': 'false',
+    'spark.sql.streaming.metricsEnabled': 'false',
+    'spark.sql.streaming.minBatchesToRetain': '10',
+    'spark.sql.streaming.stopTimeout': '20s',
+    'spark.ui.enabled': 'false',
+    'spark.ui.showConsoleProgress': 'false',
+    # kept for a page that is not served: of a thousand micro-batches they grow for a quarter of an hour and more
+    'spark.sql.streaming.numRecentProgressUpdates': '10',
+    'spark.sql.ui.retainedExecutions': '20',
+    'spark.ui.retainedJobs': '20',
+    'spark.ui.retainedStages': '20',
+    'spark.ui.retainedTasks': '100',
+}
+
+# %% ../../nbs/06_stream/03_session.ipynb #cff24f8b
+def _here(jars): # on this machine; jars need no copies
+    options = {'spark.driver.extraJavaOptions': f'{JVM_OPTIONS} {LATER} {HOT}',
+               'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1'}
+    return {**options, 'spark.driver.extraClassPath': jars.replace(',', os.pathsep)} if jars else options
+
+def _on_cluster(jars): # options before the user's own extraJavaOptions, so that those win; the driver reads no records
+    options = {'spark.driver.extraJavaOptions': f'{JVM_OPTIONS} -XX:TieredStopAtLevel=1',
+               'spark.executor.defaultJavaOptions': f'{JVM_OPTIONS} {LATER}'}
+    return {**options, 'spark.jars': jars} if jars else options
 
 def spark_conf(
     settings:Settings,
     jars:str='', # connector archives, with commas
 ) -> dict[str, str]:
     "The session's configuration."
-    conf = {'spark.master': settings.spark_master, 'spark.app.name': 'stock-pipeline', 'spark.ui.enabled': 'false', 'spark.sql.shuffle.partitions': '2',
-        'spark.driver.memory': '512m', 'spark.sql.session.timeZone': 'UTC', 'spark.python.worker.reuse': 'true',
-        'spark.sql.execution.arrow.maxRecordsPerBatch': '50000', 'spark.sql.streaming.minBatchesToRetain': '10', 'spark.sql.adaptive.enabled': 'false',
-        'spark.speculation': 'false', 'spark.sql.streaming.stopTimeout': '20s', 'spark.log.level': 'ERROR', 'spark.ui.showConsoleProgress': 'false', 'spark.sql.streaming.metricsEnabled': 'false',
-        'spark.sql.streaming.checkpoint.fileChecksum.enabled': 'false',
-        'spark.ui.retainedJobs': '20', 'spark.ui.retainedStages': '20', 'spark.ui.retainedTasks': '100', 'spark.sql.ui.retainedExecutions': '20', 'spark.sql.streaming.numRecentProgressUpdates': '10'} # kept for a page that is not served: of a thousand micro-batches they grow for a quarter of an hour and more
-    if settings.spark_master.startswith('local'): conf |= {'spark.driver.extraJavaOptions': f'{JVM_OPTIONS} {LATER} {HOT}', 'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1'}
-    else: conf |= {'spark.driver.extraJavaOptions': f'{JVM_OPTIONS} -XX:TieredStopAtLevel=1', 'spark.executor.defaultJavaOptions': f'{JVM_OPTIONS} {LATER}'} # the driver reads no records; before the user's own extraJavaOptions, so that those win
-    if jars and settings.spark_master.startswith('local'): conf['spark.driver.extraClassPath'] = jars.replace(',', os.pathsep) # no copies
-    elif jars: conf['spark.jars'] = jars
-    return conf
+    place = _here if settings.spark_master.startswith('local') else _on_cluster
+    return {'spark.master': settings.spark_master, **_CONF, **place(jars)}
 
 # %% ../../nbs/06_stream/03_session.ipynb #b1ba503f
-def make_session(settings:Settings, jars:str=''):
+_NOT_NEEDED = 'com.google.code.findbugs:jsr305,org.scala-lang.modules:scala-parallel-collections_2.13'
+
+def _connector_bundled():
+    import pyspark
+    return any((Path(pyspark.__file__).parent/'jars').glob('spark-sql-kafka-*.jar'))
+
+def make_session(
+    settings:Settings,
+    jars:str='', # connector archives, with commas; without them Spark's own, else Spark's resolver loads them
+):
     "Start Spark; the slowest part of the job's start, so it runs beside the waiting for the servers."
     from pyspark.sql import SparkSession
     if settings.spark_master.startswith('local'):
         os.environ.setdefault('PYSPARK_PYTHON', sys.executable) # workers see the same packages
         os.environ.setdefault('SPARK_LOCAL_IP', '127.0.0.1')
+    conf = spark_conf(settings, jars)
+    if not jars and not _connector_bundled():
+        conf |= {'spark.jars.packages': CONNECTOR, 'spark.jars.excludes': _NOT_NEEDED}
     builder = SparkSession.builder
-    for k, v in spark_conf(settings, jars).items(): builder = builder.config(k, v)
-    if not jars and not _connector_bundled(): builder = builder.config('spark.jars.packages', CONNECTOR).config('spark.jars.excludes', 'com.google.code.findbugs:jsr305,org.scala-lang.modules:scala-parallel-collections_2.13')
+    for k, v in conf.items(): builder = builder.config(k, v)
     return builder.getOrCreate()
 
+# %% ../../nbs/06_stream/03_session.ipynb #6b939b67
 def task_limit(
     master:str, # `SPARK_MASTER`
     cores:int, # that Spark has
 ) -> int|None: # tasks of a micro-batch; None: one for each partition of the topic
-    "On one machine a task keeps two cores busy (it reads and parses while PostgreSQL writes), and more tasks are only more transactions."
+    """How many tasks a micro-batch needs. On one machine a task keeps two cores busy: it reads and parses while
+    PostgreSQL writes. More tasks would only be more transactions."""
     return max(1, cores//2) if master.startswith('local') else None
-
-def _connector_bundled():
-    import pyspark
-    return any((Path(pyspark.__file__).parent/'jars').glob('spark-sql-kafka-*.jar'))
 
 # %% ../../nbs/06_stream/03_session.ipynb #3b121679
 class ClockWatch:

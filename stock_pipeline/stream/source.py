@@ -13,23 +13,30 @@ from ..core.errors import BrokerError
 __all__ = ['EARLIEST', 'topic_identity', 'starting_offsets']
 
 # %% ../../nbs/06_stream/04_source.ipynb #e01a36a2
+def _asked(servers, topic): # (cluster id, topic id, partitions), or why not
+    from kafka.errors import KafkaError
+    from stock_pipeline.ingest.topic import admin_client
+    try:
+        with contextlib.closing(admin_client(servers, client_id='stock-pipeline-job')) as admin:
+            found = admin.describe_topics([topic])[0]
+            if found.get('error_code'): return None, f'it has no topic {topic}'
+            cluster = str(admin.describe_cluster()['cluster_id'])
+            return (cluster, str(found['topic_id']), len(found['partitions'])), ''
+    except (KafkaError, OSError) as e: return None, type(e).__name__
+
 def topic_identity(
     servers:str, # bootstrap servers
     topic:str,
     patience:float=60, # s to wait for the broker and for the topic, which the producer makes
 ) -> tuple[str, str, int]: # cluster id, topic id, partitions
-    "Ask the broker who it is, and which incarnation of the topic it holds."
-    from kafka.errors import KafkaError
-    from stock_pipeline.ingest.topic import admin_client
-    until, why = time.monotonic() + patience, ''
+    "Ask the broker who it is, and which incarnation of the topic it holds; raises `BrokerError` after `patience`."
+    until = time.monotonic() + patience
     while True:
-        try:
-            with contextlib.closing(admin_client(servers, client_id='stock-pipeline-job')) as admin:
-                found = admin.describe_topics([topic])[0]
-                if not found.get('error_code'): return str(admin.describe_cluster()['cluster_id']), str(found['topic_id']), len(found['partitions'])
-                why = f'it has no topic {topic}'
-        except (KafkaError, OSError) as e: why = type(e).__name__
-        if time.monotonic() > until: raise BrokerError(f'Kafka at {servers}: {why}', 'Is the producer running? `stock-pipeline doctor` finds the broken hop')
+        found, why = _asked(servers, topic)
+        if found: return found
+        if time.monotonic() > until:
+            remedy = 'Is the producer running? `stock-pipeline doctor` finds the broken hop'
+            raise BrokerError(f'Kafka at {servers}: {why}', remedy)
         time.sleep(.2)
 
 # %% ../../nbs/06_stream/04_source.ipynb #35f1e1be

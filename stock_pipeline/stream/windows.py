@@ -25,44 +25,55 @@ def _with_terms(ticks):
     price, volume = ticks['price'], pc.fill_null(ticks['volume'], pa.scalar(Decimal(0), ticks['volume'].type))
     minute = pc.multiply(pc.divide(ticks['event_time'], MINUTE_MS), MINUTE_MS)
     basis = pc.if_else(pc.equal(ticks['source'], 'rest'), 'quotes', 'trades')
-    cols = dict(symbol=ticks['symbol'], minute=minute, basis=basis, price=price, shares=volume, square=pc.multiply(price, price).cast(_SQUARE),
-        pv=pc.multiply(price, volume).cast(_SQUARE), event_time=ticks['event_time'], sequence=ticks['sequence'], sets_price=ticks['sets_price'])
-    return pa.table(cols)
+    return pa.table(dict(
+        symbol=ticks['symbol'], minute=minute, basis=basis, price=price, shares=volume,
+        square=pc.multiply(price, price).cast(_SQUARE), pv=pc.multiply(price, volume).cast(_SQUARE),
+        event_time=ticks['event_time'], sequence=ticks['sequence'], sets_price=ticks['sets_price']))
 
 # %% ../../nbs/06_stream/02_windows.ipynb #6ea228cf
 _KEY = ['symbol', 'basis', 'minute']
+# a term -> what its sum is called
+_SUMS = {'shares': 'volume', 'price': 'sum_price', 'square': 'sum_price2', 'pv': 'sum_pv'}
 
 def _prices(terms):
     "Open, high, low and close of the ticks that may set a price; terms are in order of (event time, sequence, price)."
     rows = terms.append_column('row', pa.array(np.arange(len(terms)))).filter(terms['sets_price'])
     found = rows.group_by(_KEY).aggregate([('row', 'min'), ('row', 'max'), ('price', 'max'), ('price', 'min')])
-    at = lambda name, rows: terms[name].take(rows)
     first, last = found['row_min'], found['row_max']
-    return pa.table({**{k: found[k] for k in _KEY}, 'open': at('price', first), 'high': found['price_max'], 'low': found['price_min'], 'close': at('price', last),
-        'open_time': at('event_time', first), 'open_sequence': at('sequence', first), 'close_time': at('event_time', last), 'close_sequence': at('sequence', last)})
+    def at(name, rows): return terms[name].take(rows)
+    return pa.table({
+        **{k: found[k] for k in _KEY},
+        'open': at('price', first), 'high': found['price_max'], 'low': found['price_min'], 'close': at('price', last),
+        'open_time': at('event_time', first), 'open_sequence': at('sequence', first),
+        'close_time': at('event_time', last), 'close_sequence': at('sequence', last)})
 
 def partial_bars(
     ticks:pa.Table # schema PARSED; in any order
 ) -> pa.Table: # one row a symbol, basis and minute; times epoch ms; prices None where no tick may set one
     "The one-minute bars of these ticks alone."
-    terms = _with_terms(ticks).sort_by([('event_time', 'ascending'), ('sequence', 'ascending'), ('price', 'ascending')])
-    sums = terms.group_by(_KEY).aggregate([('shares', 'sum'), ('price', 'count'), ('price', 'sum'), ('square', 'sum'), ('pv', 'sum')])
-    sums = sums.rename_columns({'shares_sum': 'volume', 'price_count': 'count', 'price_sum': 'sum_price', 'square_sum': 'sum_price2', 'pv_sum': 'sum_pv'})
+    terms = _with_terms(ticks).sort_by([(c, 'ascending') for c in ('event_time', 'sequence', 'price')])
+    sums = terms.group_by(_KEY).aggregate([('price', 'count'), *((c, 'sum') for c in _SUMS)])
+    sums = sums.rename_columns({'price_count': 'count', **{f'{c}_sum': name for c, name in _SUMS.items()}})
     return sums.join(_prices(terms), _KEY).sort_by([(k, 'ascending') for k in _KEY])
 
 # %% ../../nbs/06_stream/02_windows.ipynb #b6e4ba1a
+_NONE = Decimal(0)
+
 def _bar_of(g):
-    price, volume = g['price'], g['volume'].map(lambda v: Decimal(0) if v is None or v != v else v)
+    price, volume = g['price'], g['volume'].map(lambda v: _NONE if v is None or v != v else v)
     setting = g[g['sets_price']].sort_values(['event_time', 'sequence', 'price'], kind='stable')['price']
-    o, h, l, c = (setting.iloc[0], max(setting), min(setting), setting.iloc[-1]) if len(setting) else (None,)*4
-    return pd.Series(dict(open=o, high=h, low=l, close=c, volume=sum(volume, Decimal(0)), count=len(g), sum_price=sum(price, Decimal(0)),
-        sum_price2=sum((p*p for p in price), Decimal(0)), sum_pv=sum((p*v for p, v in zip(price, volume)), Decimal(0))), dtype=object)
+    prices = (setting.iloc[0], max(setting), min(setting), setting.iloc[-1]) if len(setting) else (None,)*4
+    squares, products = [p*p for p in price], [p*v for p, v in zip(price, volume, strict=True)]
+    sums = dict(volume=sum(volume, _NONE), count=len(g), sum_price=sum(price, _NONE), sum_price2=sum(squares, _NONE),
+        sum_pv=sum(products, _NONE))
+    return pd.Series({**dict(zip(('open', 'high', 'low', 'close'), prices, strict=True)), **sums}, dtype=object)
 
 def bars_by_pandas(
     ticks:pd.DataFrame # symbol, event_time (epoch ms), sequence, price, volume, source, sets_price; one row a tick
 ) -> pd.DataFrame: # index symbol, basis, minute (epoch ms)
     "One-minute bars by plain pandas."
-    t = ticks.assign(minute=ticks['event_time']//MINUTE_MS*MINUTE_MS, basis=ticks['source'].map({'websocket': 'trades', 'rest': 'quotes'}))
+    basis = ticks['source'].map({'websocket': 'trades', 'rest': 'quotes'})
+    t = ticks.assign(minute=ticks['event_time']//MINUTE_MS*MINUTE_MS, basis=basis)
     with localcontext(prec=60): # a square has up to 30 digits, the usual 28 would round it
         return pd.DataFrame({k: _bar_of(g) for k, g in t.groupby(_KEY)}).T.rename_axis(_KEY)
 
@@ -72,8 +83,10 @@ LENGTHS = 5, 15, 30 # minutes
 def _quotient(a, b): return (a/b).quantize(Decimal('0.000001'), ROUND_HALF_UP) if b else None
 
 def _average_of(w):
+    count = sum(w['count'])
     with localcontext(prec=60):
-        return dict(mean=_quotient(sum(w['sum_price']), Decimal(sum(w['count']))), vwap=_quotient(sum(w['sum_pv']), sum(w['volume'])), count=sum(w['count']))
+        mean, vwap = _quotient(sum(w['sum_price']), Decimal(count)), _quotient(sum(w['sum_pv']), sum(w['volume']))
+    return dict(mean=mean, vwap=vwap, count=count)
 
 def averages_by_pandas(
     bars:pd.DataFrame # from `bars_by_pandas`
