@@ -21,6 +21,7 @@ class AtImport(ast.NodeTransformer):
     "Leaves of a module what is run when it is imported."
     def visit_FunctionDef(self, node): return ast.Pass()
     visit_AsyncFunctionDef = visit_FunctionDef
+    def visit_If(self, node): return ast.Pass() if ast.unparse(node.test) == 'TYPE_CHECKING' else self.generic_visit(node)
 
 def at_import(path): return ast.unparse(AtImport().visit(ast.parse(path.read_text(encoding='utf-8'))))
 
@@ -91,7 +92,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.close()""")
 
 def test_only_what_runs_at_import_counts(tmp_path):
     module = tmp_path/'a.py'
-    module.write_text('import x\nclass A:\n    import y\n    def f(self): import z\ndef g(): import z\nif 1: import w')
+    module.write_text('import x\nclass A:\n    import y\n    def f(self): import z\ndef g(): import z\nif 1: import w\nif TYPE_CHECKING: import z')
     assert [line.split()[1] for line in at_import(module).splitlines() if 'import' in line] == ['x', 'y', 'w']
 
 @pytest.mark.parametrize('module', nobody_imports())
