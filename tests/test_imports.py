@@ -21,7 +21,9 @@ class AtImport(ast.NodeTransformer):
     "Leaves of a module what is run when it is imported."
     def visit_FunctionDef(self, node): return ast.Pass()
     visit_AsyncFunctionDef = visit_FunctionDef
-    def visit_If(self, node): return ast.Pass() if ast.unparse(node.test) == 'TYPE_CHECKING' else self.generic_visit(node)
+    def visit_If(self, node):
+        never = ast.unparse(node.test) == 'TYPE_CHECKING'
+        return ast.Pass() if never else self.generic_visit(node)
 
 def at_import(path): return ast.unparse(AtImport().visit(ast.parse(path.read_text(encoding='utf-8'))))
 
@@ -92,7 +94,13 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.close()""")
 
 def test_only_what_runs_at_import_counts(tmp_path):
     module = tmp_path/'a.py'
-    module.write_text('import x\nclass A:\n    import y\n    def f(self): import z\ndef g(): import z\nif 1: import w\nif TYPE_CHECKING: import z')
+    module.write_text("""import x
+class A:
+    import y
+    def f(self): import z
+def g(): import z
+if 1: import w
+if TYPE_CHECKING: import z""")
     assert [line.split()[1] for line in at_import(module).splitlines() if 'import' in line] == ['x', 'y', 'w']
 
 @pytest.mark.parametrize('module', nobody_imports())
