@@ -3,9 +3,9 @@
     pip install pgpq adbc-driver-postgresql adbc-driver-manager # in a scratch environment that has this package too
     python tests/compare_copy.py
 
-Each way gets the columns as the stream has them (times as epoch ms, ids as hexadecimal text, money as decimal128) and puts
-them into `stock_prices`, which has the table's real key and checks. What is told is the best of seven runs: processor time
-of this process for encoding, and the time until the rows are committed.
+Each way gets the columns as the stream has them (times as epoch ms, ids as hexadecimal text, money as decimal128) and
+puts them into `stock_prices`, which has the table's real key and checks. What is told is the best of seven runs: the
+processor time of this process for encoding, and the time until the rows are committed.
 """
 import io, time
 from contextlib import closing
@@ -54,7 +54,8 @@ def by_pgpq(ticks):
 
 def copy(conn, names, rows):
     with transaction(conn) as cur:
-        cur.copy_expert(f"COPY stock_prices ({', '.join(names)}) FROM STDIN (FORMAT binary)", io.BytesIO(rows), size=1 << 20)
+        statement = f"COPY stock_prices ({', '.join(names)}) FROM STDIN (FORMAT binary)"
+        cur.copy_expert(statement, io.BytesIO(rows), size=1 << 20)
 
 def measured(conn, run):
     "Best processor time of the first half and best time of both, in ms; the rows are taken away after each run."

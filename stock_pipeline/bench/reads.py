@@ -29,6 +29,7 @@ from stock_pipeline.store.progress import (read_batches, read_dead_letter_tally,
     read_stored, read_totals)
 from ..store.reader import Reader
 from ..store.series import read_averages, read_bars
+from ..store.statistics import read_closes, read_stats
 
 # %% auto #0
 __all__ = ['QUESTIONS', 'WARM', 'TARGET_MS', 'Visitor', 'Asked', 'listening', 'Scan', 'scans', 'sequential', 'Read', 'explained',
@@ -70,9 +71,9 @@ QUESTIONS = { # page, question → how the page asks it
     ('health strip', 'offsets'): lambda r, v: read_offsets(r, TOPIC),
     ('health strip', 'newest 20 batches'): lambda r, v: read_batches(r),
     ('health strip', 'totals'): lambda r, v: read_totals(r),
-    ('overview', "today's trades, 5 symbols"): lambda r, v: r.stats(v.symbols(), *v.day(), 'trades'),
-    ('overview', "today's quotes, 5 symbols"): lambda r, v: r.stats(v.symbols(), *v.day(), 'quotes'),
-    ('overview', 'closes before today, 5 symbols'): lambda r, v: r.closes(v.symbols(), v.day()[0]),
+    ('overview', "today's trades, 5 symbols"): lambda r, v: read_stats(r, v.symbols(), *v.day(), basis='trades'),
+    ('overview', "today's quotes, 5 symbols"): lambda r, v: read_stats(r, v.symbols(), *v.day(), basis='quotes'),
+    ('overview', 'closes before today, 5 symbols'): lambda r, v: read_closes(r, v.symbols(), v.day()[0]),
     ('overview', 'bars of an hour, 5 symbols'): lambda r, v: read_bars(r, v.symbols(), *v.span(61/60)),
     ('charts', 'bars of 24 h, 1 symbol'): lambda r, v: read_bars(r, v.symbols(1), *v.span(24)),
     ('charts', 'bars of 24 h, 5 symbols'): lambda r, v: read_bars(r, v.symbols(), *v.span(24)),
@@ -81,8 +82,8 @@ QUESTIONS = { # page, question → how the page asks it
     ('data table', 'newest 50 ticks of all'): lambda r, v: r.ticks(None, 50),
     ('data table', 'an older page of all'): lambda r, v: r.ticks(None, 50, v.moment()),
     ('data table', 'newest 100 ticks, 5 symbols'): lambda r, v: r.ticks(v.symbols(), 100),
-    ('analytics', 'statistics of 24 h, 5 symbols'): lambda r, v: r.stats(v.symbols(), *v.span(24)),
-    ('analytics', 'statistics of 7 days, 5 symbols'): lambda r, v: r.stats(v.symbols(), *v.span(168)),
+    ('analytics', 'statistics of 24 h, 5 symbols'): lambda r, v: read_stats(r, v.symbols(), *v.span(24)),
+    ('analytics', 'statistics of 7 days, 5 symbols'): lambda r, v: read_stats(r, v.symbols(), *v.span(168)),
     ('analytics', 'what is stored'): lambda r, v: read_stored(r),
     ('analytics', 'newest 100 batches'): lambda r, v: read_batches(r, 100),
     ('analytics', 'dead letters by reason'): lambda r, v: read_dead_letter_tally(r),

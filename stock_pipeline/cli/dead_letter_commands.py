@@ -26,7 +26,7 @@ Id = Annotated[int, typer.Argument(help='From the list.')]
 
 def _wanted(reason=None, stage=None, since=None, ids=(), unsent=False) -> Wanted:
     from stock_pipeline.store.dead_letters import Wanted, since_moment
-    return Wanted(tuple(ids or ()), reason, stage, since_moment(since) if since else None, unreplayed=unsent)
+    return Wanted(tuple(ids or ()), reason, stage, since_moment(since) if since else None, unsent=unsent)
 
 # %% ../../nbs/15_cli/06_dead_letter_commands.ipynb #b9a40c18
 def list_dead_letters(
@@ -40,11 +40,11 @@ def list_dead_letters(
     "Counts by reason, then the newest."
     from stock_pipeline.cli.dead_letter_tables import dead_letter_table, tally_table
     from stock_pipeline.serve.foreign_bytes import dead_letter_facts, tally_facts
-    from stock_pipeline.store.dead_letters import find_letters, tally_letters
+    from stock_pipeline.store.dead_letters import find_dead_letters, tally_dead_letters
     from stock_pipeline.store.connection import transaction
     wanted = _wanted(reason, stage, since)
     with database(home_settings(home)) as conn, transaction(conn) as cur:
-        tallies, found = tally_letters(cur, wanted), find_letters(cur, wanted, limit)
+        tallies, found = tally_dead_letters(cur, wanted), find_dead_letters(cur, wanted, limit)
     if as_json:
         total, reasons = sum(t.count for t in tallies), [tally_facts(t) for t in tallies]
         return tell_json(dict(total=total, reasons=reasons, letters=[dead_letter_facts(o, whole=False) for o in found]))
@@ -58,9 +58,10 @@ def show_dead_letter(id:Id, home:Home=None, as_json:AsJson=False):
     "All facts of one, and its bytes as text and in hexadecimal."
     from stock_pipeline.cli import dead_letter_tables
     from stock_pipeline.serve.foreign_bytes import dead_letter_facts
-    from stock_pipeline.store.dead_letters import find_letters
+    from stock_pipeline.store.dead_letters import find_dead_letters
     from stock_pipeline.store.connection import transaction
-    with database(home_settings(home)) as conn, transaction(conn) as cur: found = find_letters(cur, _wanted(ids=[id]))
+    with database(home_settings(home)) as conn, transaction(conn) as cur:
+        found = find_dead_letters(cur, _wanted(ids=[id]))
     if not found: raise ConfigError(f'No dead letter {id}', 'See them with: stock-pipeline dead-letters list')
     if as_json: return tell_json(dead_letter_facts(found[0]))
     dead_letter_tables.show_dead_letter(found[0], terminal())

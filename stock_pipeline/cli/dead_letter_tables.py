@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ..serve.foreign_bytes import hex_lines, printable
 from ..serve.views import ago
-from ..store.dead_letters import Letter, Tally
+from ..store.dead_letters import DeadLetter, Tally
 
 # %% auto #0
 __all__ = ['place_of', 'tally_table', 'dead_letter_table', 'show_dead_letter', 'outcome_table']
@@ -23,7 +23,7 @@ __all__ = ['place_of', 'tally_table', 'dead_letter_table', 'show_dead_letter', '
 def _age(moment): return ago((datetime.now(timezone.utc) - moment).total_seconds())
 
 def place_of(
-    o:Letter,
+    o:DeadLetter,
 ) -> str: # topic-partition@offset
     "Where its record lies."
     return f'{o.topic}-{o.partition}@{o.offset}'
@@ -43,7 +43,7 @@ def tally_table(
     out = _table(f'{total:,} dead letters{uncopied}', 'Reason', 'Stage', *numbers, right=numbers)
     for t in tallies:
         kind = Text(printable(t.reason)), Text(printable(t.stage))
-        out.add_row(*kind, f'{t.count:,}', f'{t.replayed:,}', _age(t.newest))
+        out.add_row(*kind, f'{t.count:,}', f'{t.resent:,}', _age(t.newest))
     return out
 
 # %% ../../nbs/15_cli/05_dead_letter_tables.ipynb #c387c770
@@ -53,7 +53,7 @@ def _line_of(o): # cells of `dead_letter_table`, but the first two
     return reason, o.stage, place_of(o), length, printable(o.value, 60)
 
 def dead_letter_table(
-    dead_letters:list[Letter],
+    dead_letters:list[DeadLetter],
 ) -> Table:
     "The newest, a line each."
     names = 'Id', 'Age', 'Reason', 'Stage', 'Where', 'Bytes', 'Text'
@@ -74,7 +74,7 @@ def _facts(o): # what is shown of one, by name
         Replayed=again, Length=length, SHA256=o.value_sha256)
 
 def show_dead_letter(
-    o:Letter,
+    o:DeadLetter,
     console:Console,
 ) -> None:
     "All facts, and the bytes as text and in hexadecimal."

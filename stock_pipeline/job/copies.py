@@ -11,7 +11,7 @@ from fastcore.basics import patch
 
 from ..core.errors import BrokerError
 from ..store.connection import connect, transaction
-from ..store.dead_letters import Letter, mark_copied, uncopied
+from ..store.dead_letters import DeadLetter, mark_copied, uncopied
 from ..store.ownership import check_owner
 
 # %% auto #0
@@ -35,7 +35,7 @@ def _facts(letter, whole): # what the headers tell
         created_at=letter.created_at.isoformat(), length=letter.value_length, sha256=letter.value_sha256, cut=cut)
 
 def copy_of(
-    letter:Letter,
+    letter:DeadLetter,
     whole:bool=True, # False: without the bytes, where the broker takes no message of this size
 ) -> dict: # key, value, headers for a Kafka producer
     "The record on the topic of dead letters."

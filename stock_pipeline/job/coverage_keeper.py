@@ -37,7 +37,7 @@ class FeedLog:
         self.servers, self.feed_topic = servers, feed_topic
         self.topic, self.partitions = topic, partitions
         self.identify_every = identify_every
-        self._consumer, self._id, self._asked = None, None, 0
+        self._consumer, self._id, self._asked = None, None, 0.
 
     def topic_id(self) -> str:
         "Which incarnation of the topic this is; raises `BrokerError`."

@@ -12,7 +12,7 @@ from itertools import groupby, zip_longest
 
 from .newest import Difference
 from ..store.connection import open_session, transaction
-from ..store.reader import whole_hours
+from ..store.statistics import whole_hours
 from ..store.series import ALL_SERIES, hour_lines
 from ..store.writer import lock_symbols
 

@@ -19,7 +19,7 @@ from ..core.records import AHEAD_MS, LAST_MS, MOST_BYTES, Tick, decode_tick, enc
 from ..feed.messages import read_frame, read_trades
 from ..ingest.ticks import trade_tick
 from ..store.connection import transaction
-from stock_pipeline.store.dead_letters import (Letter, Wanted, find_letters, mark_replayed, reached, reason_at,
+from stock_pipeline.store.dead_letters import (DeadLetter, Wanted, find_dead_letters, mark_resent, reached, reason_at,
     stored_among)
 from ..stream.parse import parse_strictly
 from ..stream.source import topic_identity
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 def _ms(moment): return round(moment.timestamp()*1000)
 
 def ticks_of(
-    dead_letter:Letter, # of the stage 'feed' or 'ingest'
+    dead_letter:DeadLetter, # of the stage 'feed' or 'ingest'
     feed:str, # 'finnhub', 'simulated' or 'replay'
     force:bool=False, # also trades that tell of the future
 ) -> list[Tick]:
@@ -53,7 +53,7 @@ def ticks_of(
 # %% ../../nbs/09_keep/09_resend.ipynb #d80ec059
 class Plan(NamedTuple):
     "What to send for one dead letter."
-    dead_letter: Letter
+    dead_letter: DeadLetter
     records: tuple[tuple[bytes|None, bytes], ...] = () # key, value
     ticks: tuple[Tick|None, ...] = () # of the records, where they can be read
     why: str = '' # it is not sent
@@ -80,7 +80,7 @@ def _plan_record(dead_letter, feed, ahead_ms, force):
     return Plan(dead_letter, ((dead_letter.key, dead_letter.value),), (_tick_of(dead_letter.value),))
 
 def plan_resend(
-    dead_letter:Letter,
+    dead_letter:DeadLetter,
     feed:str, # 'finnhub', 'simulated' or 'replay'
     ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
     force:bool=False, # send also what would become a dead letter again
@@ -141,7 +141,7 @@ def send_to_topic(
     for dead_letter_id, known, future in _send_all(plans, producer, topic, seen):
         if future.succeeded(): done.append(Sent(dead_letter_id, future.value.partition, future.value.offset, known))
     with transaction(conn) as cur:
-        for s in done: mark_replayed(cur, s.dead_letter_id, s.partition, s.offset)
+        for s in done: mark_resent(cur, s.dead_letter_id, s.partition, s.offset)
     due = sum(len(p.records) for p in plans)
     if len(done) == due: return done
     lost = f'{due - len(done)} of {due} records were not acknowledged'
@@ -182,13 +182,13 @@ PAGE = 200 # dead letters at a time
 def dead_letter_pages(
     conn,
     wanted:Wanted,
-) -> Iterator[list[Letter]]: # oldest first
+) -> Iterator[list[DeadLetter]]: # oldest first
     "Go through the dead letters that are there now, a page at a time."
     with transaction(conn) as cur:
         cur.execute('SELECT coalesce(max(id), 0) FROM dead_letters')
         last, after = cur.fetchone()[0], 0
     while True:
-        with transaction(conn) as cur: found = find_letters(cur, wanted, PAGE, newest=False, after=after)
+        with transaction(conn) as cur: found = find_dead_letters(cur, wanted, PAGE, newest=False, after=after)
         if found := [o for o in found if o.id <= last]: yield found
         if len(found) < PAGE: return
         after = found[-1].id

@@ -20,6 +20,7 @@ from .views import new_york, number, stats_table
 from stock_pipeline.store.progress import (read_batches, read_dead_letter_tally, read_dead_letters, read_stored,
     read_totals)
 from ..store.series import read_bars
+from ..store.statistics import read_stats
 
 # %% auto #0
 __all__ = ['STATS_FORMAT', 'StatsChoice', 'analytics', 'show_stats', 'batch_frame', 'stored_frame', 'show_counts']
@@ -50,7 +51,7 @@ def analytics(page:Page):
     if not explain(page, now): return
     o, r = _choose_stats(now), page.reader
     try:
-        stats = r.stats(now.symbols, o.start, o.end, o.basis)
+        stats = read_stats(r, now.symbols, o.start, o.end, o.basis)
         bars = None if o.hours == '7 days' else read_bars(r, now.symbols, o.start, o.end, o.basis)
     except StoreError as e: return cannot_read(e)
     if stats: show_stats(now, o, stats, bars)

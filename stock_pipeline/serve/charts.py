@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from ..core.sessions import NEW_YORK, new_york_date, trading_day
 from .views import DASH, money, new_york, number, percent, with_gaps
-from ..store.reader import Stats
+from ..store.statistics import Stats
 
 # %% auto #0
 __all__ = ['PALETTE', 'colours', 'wall_clock', 'closed_hours', 'price_line', 'shade_spans', 'average_line', 'price_figure',

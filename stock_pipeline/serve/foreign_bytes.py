@@ -11,8 +11,7 @@ from datetime import datetime
 import pandas as pd
 
 from .views import ago, number, safe_cell
-from ..store.dead_letters import Letter, Tally
-
+from ..store.dead_letters import DeadLetter, Tally
 
 # %% auto #0
 __all__ = ['printable', 'hex_lines', 'dead_letter_facts', 'tally_facts', 'tally_frame', 'dead_letter_frame']
@@ -46,7 +45,7 @@ def _iso(facts): return {k: v.isoformat() if isinstance(v, datetime) else v for 
 def _base64(value): return None if value is None else base64.b64encode(value).decode()
 
 def dead_letter_facts(
-    o:Letter,
+    o:DeadLetter,
     whole:bool=True, # with the bytes, as base64
 ) -> dict: # for JSON
     "All that is known, times as ISO text."
@@ -66,7 +65,7 @@ def tally_frame(
     "The counts as shown."
     def row(t):
         return {'Reason': printable(t.reason, 80), 'Stage': printable(t.stage, 20), 'Count': t.count,
-            'Sent again': t.replayed, 'Not copied yet': t.waiting,
+            'Sent again': t.resent, 'Not copied yet': t.waiting,
             'Newest': f'{ago((now - t.newest).total_seconds())} ago'}
     return pd.DataFrame([row(t) for t in tallies])
 

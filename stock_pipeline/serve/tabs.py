@@ -19,6 +19,7 @@ from .steady import steady_chart
 from .views import ago, card, iso_utc, market_day, new_york, number, tick_table, to_csv
 from ..store.coverage import HOUR, read_coverage
 from ..store.series import read_averages, read_bars
+from ..store.statistics import read_closes, read_stats
 
 # %% auto #0
 __all__ = ['HOURS', 'TICK_FORMAT', 'head', 'hour_points', 'Day', 'overview', 'span', 'choose', 'choose_basis', 'ChartChoice',
@@ -54,8 +55,9 @@ class Day(NamedTuple):
 
 def _day(page, now):
     r, symbols, (start, end) = page.reader, now.symbols, market_day(now.clock_ms)
-    trades, quotes = ({o.symbol: o for o in r.stats(symbols, start, end, basis)} for basis in ('trades', 'quotes'))
-    before = r.closes(symbols, start, 'quotes') | r.closes(symbols, start, 'trades')
+    trades = {o.symbol: o for o in read_stats(r, symbols, start, end, 'trades')}
+    quotes = {o.symbol: o for o in read_stats(r, symbols, start, end, 'quotes')}
+    before = read_closes(r, symbols, start, 'quotes') | read_closes(r, symbols, start, 'trades')
     points = {}
     for basis in ('quotes', 'trades'):
         bars = read_bars(r, symbols, now.clock_ms - HOUR, now.clock_ms + MINUTE_MS, basis)

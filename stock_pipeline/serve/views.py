@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..core.sessions import NEW_YORK, new_york_date, new_york_ms, session_at
-from ..store.reader import Latest, Stats
+from ..store.reader import Latest
+from ..store.statistics import Stats
 
 # %% auto #0
 __all__ = ['BADGES', 'DASH', 'feed_clock', 'market_session', 'market_day', 'money', 'percent', 'number', 'ago', 'new_york',

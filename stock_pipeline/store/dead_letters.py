@@ -13,12 +13,12 @@ from typing import NamedTuple
 from ..core.errors import ConfigError
 
 # %% auto #0
-__all__ = ['ALL', 'Tally', 'TALLY', 'Letter', 'letters_of', 'since_moment', 'Wanted', 'find_letters', 'tally_letters', 'uncopied',
-           'mark_copied', 'stored_among', 'reached', 'reason_at', 'mark_replayed']
+__all__ = ['ALL', 'Tally', 'TALLY', 'DeadLetter', 'dead_letters_of', 'since_moment', 'Wanted', 'find_dead_letters',
+           'tally_dead_letters', 'uncopied', 'mark_copied', 'stored_among', 'reached', 'reason_at', 'mark_resent']
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #f40132de
-class Letter(NamedTuple):
-    "A row of `dead_letters`."
+class DeadLetter(NamedTuple):
+    "A row of the table `dead_letters`."
     id: int
     topic: str # with the two below: where the record lies
     topic_id: str
@@ -43,11 +43,11 @@ class Letter(NamedTuple):
     def is_cut(self) -> bool: return self.value is not None and len(self.value) < self.value_length
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #45b7826f
-_COLUMNS = ', '.join(f'"{c}"' for c in Letter._fields)
+_COLUMNS = ', '.join(f'"{c}"' for c in DeadLetter._fields)
 
-def letters_of(rows) -> list[Letter]:
+def dead_letters_of(rows) -> list[DeadLetter]:
     "Rows of the driver; bytes as bytes."
-    return [Letter(*(bytes(v) if isinstance(v, memoryview) else v for v in r)) for r in rows]
+    return [DeadLetter._make(bytes(v) if isinstance(v, memoryview) else v for v in r) for r in rows]
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #724af69f
 _AGO = {'s': 'seconds', 'm': 'minutes', 'h': 'hours', 'd': 'days'}
@@ -72,38 +72,38 @@ class Wanted(NamedTuple):
     reason: str|None = None
     stage: str|None = None
     since: datetime|None = None # written to the table at this time or later
-    unreplayed: bool = False # only those that were never sent again
+    unsent: bool = False # only those that were never sent again
 
 _TESTS = { # of a field that is named
     'ids': 'id = ANY(%(ids)s)', 'reason': 'reason = %(reason)s', 'stage': 'stage = %(stage)s',
-    'since': 'created_at >= %(since)s', 'unreplayed': 'replayed_at IS NULL'}
+    'since': 'created_at >= %(since)s', 'unsent': 'replayed_at IS NULL'}
 ALL = Wanted()
 
 def _where(wanted):
     said = [sql for field, sql in _TESTS.items() if getattr(wanted, field)]
     return ' AND '.join(said) or 'true', {**wanted._asdict(), 'ids': list(wanted.ids)}
 
-def find_letters(cur,
+def find_dead_letters(cur,
     wanted:Wanted=ALL,
     limit:int=20,
     newest:bool=True, # False: oldest first
     after:int=0, # only ids above this; for going through many
-) -> list[Letter]:
+) -> list[DeadLetter]:
     "The dead letters themselves, with their bytes."
     where, params = _where(wanted)
     cur.execute(f'''SELECT {_COLUMNS} FROM dead_letters WHERE {where} AND id > %(after)s
         ORDER BY id {'DESC' if newest else ''} LIMIT %(limit)s''', {**params, 'after': after, 'limit': limit})
-    return letters_of(cur.fetchall())
+    return dead_letters_of(cur.fetchall())
 
 # %% ../../nbs/07_store/09_dead_letters.ipynb #39835948
-Tally = namedtuple('Tally', 'reason stage count replayed waiting oldest newest') # waiting: not copied yet
+Tally = namedtuple('Tally', 'reason stage count resent waiting oldest newest') # waiting: not copied yet
 
 _COUNTS = '''SELECT reason, stage, count(*), count(replayed_at), count(*) - count(copied_at), min(created_at),
         max(created_at)
     FROM dead_letters WHERE {} GROUP BY reason, stage ORDER BY 3 DESC, 1, 2'''
 TALLY = _COUNTS.format('true') # of all
 
-def tally_letters(cur, wanted:Wanted=ALL) -> list[Tally]: # most frequent first
+def tally_dead_letters(cur, wanted:Wanted=ALL) -> list[Tally]: # most frequent first
     "How many for which reason."
     where, params = _where(wanted)
     cur.execute(_COUNTS.format(where), params)
@@ -112,10 +112,10 @@ def tally_letters(cur, wanted:Wanted=ALL) -> list[Tally]: # most frequent first
 # %% ../../nbs/07_store/09_dead_letters.ipynb #84a8d875
 def uncopied(cur,
     limit:int=100, # 50 MB at worst
-) -> list[Letter]: # oldest first
+) -> list[DeadLetter]: # oldest first
     "Letters that wait for their copy."
     cur.execute(f'SELECT {_COLUMNS} FROM dead_letters WHERE copied_at IS NULL ORDER BY id LIMIT %s', (limit,))
-    return letters_of(cur.fetchall())
+    return dead_letters_of(cur.fetchall())
 
 def mark_copied(cur, ids:list[int]):
     "Note that the broker has acknowledged them."
@@ -150,6 +150,6 @@ def reason_at(cur, topic_id:str, partition:int, offset:int) -> str|None:
         (topic_id, partition, offset))
     return (cur.fetchone() or (None,))[0]
 
-def mark_replayed(cur, letter_id:int, partition:int, offset:int):
+def mark_resent(cur, letter_id:int, partition:int, offset:int):
     "Note where a dead letter was sent again."
     cur.execute(_RESENT, (partition, offset, letter_id))

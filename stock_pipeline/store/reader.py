@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging, threading, time
 from collections import namedtuple
 from datetime import datetime, timedelta
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg2
 from fastcore.basics import patch
@@ -20,8 +20,11 @@ from ..core.errors import StoreError
 from .connection import AWAY
 
 # %% auto #0
-__all__ = ['logger', 'LATEST_SQL', 'TICK_COLUMNS', 'NEWEST_FLOOR', 'OLDER_FLOOR', 'TICKS_SQL', 'MOMENT_SQL', 'STATS_SQL',
-           'CLOSES_SQL', 'store_error', 'Reader', 'Latest', 'moments', 'Stats', 'whole_hours']
+__all__ = ['logger', 'LATEST_SQL', 'TICK_COLUMNS', 'NEWEST_FLOOR', 'OLDER_FLOOR', 'TICKS_SQL', 'MOMENT_SQL', 'store_error',
+           'Reader', 'Latest']
+
+# %% ../../nbs/07_store/10_reader.ipynb #f2a45fa4
+if TYPE_CHECKING: import pandas as pd # half a second that who asks for rows alone does without
 
 # %% ../../nbs/07_store/10_reader.ipynb #1ae79e6f
 logger = logging.getLogger(__name__)
@@ -237,93 +240,3 @@ def ticks(self:Reader,
     newest = at if before else self.query(_NEWEST, params)[0][0]
     found = self._page(TICKS_SQL, params, str(newest - _NEAR)) if newest else ()
     return found if len(found) == limit else self._page(TICKS_SQL, params, '-infinity')
-
-# %% ../../nbs/07_store/10_reader.ipynb #780a26d0
-_SIX = Decimal('0.000001')
-
-def moments(
-    n:int, # prices
-    s1:Decimal, # their sum
-    s2:Decimal # the sum of their squares
-) -> tuple[Decimal|None, Decimal|None]: # mean and sample standard deviation (None where undefined), six decimals
-    "Mean and standard deviation from exact sums."
-    if not n: return None, None
-    with localcontext() as ctx:
-        ctx.prec = 80
-        mean = s1/n
-        deviation = ((s2 - s1*s1/n)/(n - 1)).sqrt() if n > 1 else None
-        return mean.quantize(_SIX), None if deviation is None else deviation.quantize(_SIX)
-
-# %% ../../nbs/07_store/10_reader.ipynb #09bdaa7f
-class Stats(NamedTuple):
-    "What bars say about a symbol over a range; `None` where no bar can say it."
-    symbol: str
-    count: int # ticks
-    bars: int # minutes with ticks
-    average: Decimal|None # mean of tick prices, USD
-    stddev: Decimal|None # sample standard deviation of tick prices
-    minimum: Decimal|None # over ticks that may set a price
-    maximum: Decimal|None
-    first: Decimal|None # open of the first bar
-    last: Decimal|None # close of the last bar
-    volume: Decimal # shares
-    vwap: Decimal|None # volume-weighted average price
-
-# %% ../../nbs/07_store/10_reader.ipynb #70db9423
-def _sums(bars, table, time, start, end): # the rows of a table in [start, end), which are names of parameters
-    return f"""SELECT symbol, {bars} AS bars, count, sum_price, sum_price2, low, high, volume, sum_pv FROM {table}
-        WHERE symbol = ANY(%(symbols)s) AND basis = %(basis)s
-            AND {time} >= to_timestamp(%({start})s) AND {time} < to_timestamp(%({end})s)"""
-
-def _end(column, order, name): # of the first or the last bar that has it
-    return f"""(SELECT {column} FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = %(basis)s
-        AND b.minute >= to_timestamp(%(start)s) AND b.minute < to_timestamp(%(end)s) AND {column} IS NOT NULL
-        ORDER BY b.minute {order} LIMIT 1) AS {name}"""
-
-STATS_SQL = f"""SELECT s.*, {_end('open', '', 'first')}, {_end('close', 'DESC', 'last')}
-FROM (SELECT symbol, sum(count)::bigint AS n, sum(bars)::bigint AS bars, sum(sum_price) AS s1, sum(sum_price2) AS s2,
-    min(low) AS low, max(high) AS high, sum(volume) AS volume, round(sum(sum_pv)/nullif(sum(volume), 0), 6) AS vwap
-    FROM ({_sums('1', 'bars_1m', 'minute', 'start', 'first')}
-        UNION ALL {_sums('bars', 'hour_sums', 'hour', 'first', 'last')}
-        UNION ALL {_sums('1', 'bars_1m', 'minute', 'last', 'end')}) b
-    GROUP BY symbol) s ORDER BY symbol"""
-
-def whole_hours(
-    start:float, # epoch s
-    end:float,
-) -> tuple[float, float]: # start of the first whole hour and end of the last one; both the end, if there is none
-    "What of a span of time is whole hours."
-    first, last = -(-start//3600)*3600, end//3600*3600
-    return (first, last) if first < last else (end, end)
-
-# %% ../../nbs/07_store/10_reader.ipynb #518e5350
-@patch
-def stats(self:Reader,
-    symbols:list,
-    start_ms:int, # epoch ms, UTC
-    end_ms:int,
-    basis:str='trades'
-) -> list[Stats]: # symbols without bars in the range are absent
-    "Average, deviation, extremes and volume of each symbol, from bars alone."
-    start, end = start_ms/1000, end_ms/1000
-    first, last = whole_hours(start, end)
-    span = {'start': start, 'first': first, 'last': last, 'end': end}
-    def stats_of(o):
-        average, deviation = moments(o.n, o.s1, o.s2)
-        return Stats(o.symbol, o.n, o.bars, average, deviation, o.low, o.high, o.first, o.last, o.volume, o.vwap)
-    return [stats_of(o) for o in self.query(STATS_SQL, {'symbols': list(symbols), 'basis': basis, **span})]
-
-# %% ../../nbs/07_store/10_reader.ipynb #00a9a8ab
-CLOSES_SQL = """SELECT s.symbol, b.close FROM unnest(%(symbols)s::text[]) s(symbol) CROSS JOIN LATERAL (
-    SELECT close FROM bars_1m b WHERE b.symbol = s.symbol AND b.basis = %(basis)s
-        AND b.minute < to_timestamp(%(before)s/1000.0) AND b.close IS NOT NULL
-    ORDER BY b.minute DESC LIMIT 1) b"""
-
-@patch
-def closes(self:Reader,
-    symbols:list,
-    before_ms:int, # epoch ms, UTC, e.g. the start of a day
-    basis:str='trades'
-) -> dict[str, Decimal]: # symbols without an earlier bar are absent
-    "The close of each symbol's last bar before an instant."
-    return dict(self.query(CLOSES_SQL, {'symbols': list(symbols), 'basis': basis, 'before': before_ms}))

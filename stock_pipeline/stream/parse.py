@@ -66,8 +66,8 @@ def parse_strictly(
     ahead_ms:int|None=AHEAD_MS, # how much later than its own arrival a tick may claim to be; None: not asked
 ) -> tuple[pa.Table, list[BadRecord]]: # schema PARSED
     "Record by record: slow, and what it says counts."
-    if rows is None: rows = range(len(values))
-    found = [_row_or_bad(value, row, feed, ahead_ms) for row, value in zip(rows, values, strict=True)]
+    places = range(len(values)) if rows is None else rows
+    found = [_row_or_bad(value, row, feed, ahead_ms) for row, value in zip(places, values, strict=True)]
     bad = [o for o in found if isinstance(o, BadRecord)]
     good = [o for o in found if not isinstance(o, BadRecord)]
     return pa.Table.from_pylist(good, schema=PARSED), bad
