@@ -58,6 +58,10 @@ class Visitor:
         return datetime.fromtimestamp(self.now()/1000, timezone.utc), 0
 
 # %% ../../nbs/14_bench/15_reads.ipynb #f46890f8
+def _today(reader, visitor, basis):
+    start, end = visitor.day()
+    return read_stats(reader, visitor.symbols(), start, end, basis)
+
 def _averages(reader, visitor):
     start, end = visitor.span(24)
     return read_averages(reader, visitor.symbols(), start, end, visitor.window())
@@ -71,8 +75,8 @@ QUESTIONS = { # page, question → how the page asks it
     ('health strip', 'offsets'): lambda r, v: read_offsets(r, TOPIC),
     ('health strip', 'newest 20 batches'): lambda r, v: read_batches(r),
     ('health strip', 'totals'): lambda r, v: read_totals(r),
-    ('overview', "today's trades, 5 symbols"): lambda r, v: read_stats(r, v.symbols(), *v.day(), basis='trades'),
-    ('overview', "today's quotes, 5 symbols"): lambda r, v: read_stats(r, v.symbols(), *v.day(), basis='quotes'),
+    ('overview', "today's trades, 5 symbols"): lambda r, v: _today(r, v, 'trades'),
+    ('overview', "today's quotes, 5 symbols"): lambda r, v: _today(r, v, 'quotes'),
     ('overview', 'closes before today, 5 symbols'): lambda r, v: read_closes(r, v.symbols(), v.day()[0]),
     ('overview', 'bars of an hour, 5 symbols'): lambda r, v: read_bars(r, v.symbols(), *v.span(61/60)),
     ('charts', 'bars of 24 h, 1 symbol'): lambda r, v: read_bars(r, v.symbols(1), *v.span(24)),
