@@ -1,9 +1,9 @@
 "The comparison of outputs sees what it must, and what the notebooks store is nobody's warning, path or address."
-import json
+import json, os, shutil
 from pathlib import Path
 
 import pytest
-from runner import outputs
+from runner import jobs, outputs
 from runner.tree import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,6 +50,18 @@ def test_only_what_counts_is_stored_anew():
     assert outputs.refreshed(cell(printed('1\n'), tags=['varies']), [printed('2\n')]) == [printed('1\n')]
     assert outputs.refreshed(cell(printed('1\n'), tags=['varies']), [printed('2\n')], varying=True) == [printed('2\n')]
     assert outputs.refreshed(cell(printed('1\n'), printed('WARN', 'stderr')), [printed('1\n')]) == [printed('1\n')]
+
+def test_a_run_goes_red_where_an_output_is_outdated_and_green_once_it_is_stored_anew(tmp_path):
+    shutil.copy(ROOT/'settings.ini', tmp_path)
+    book = tmp_path/'nbs'/'99_room'/'01_book.ipynb'
+    book.parent.mkdir(parents=True)
+    cells = [cell(printed('1\n')) | {'source': ['print(2)'], 'execution_count': None}]
+    book.write_text(json.dumps({'cells': cells, 'metadata': {}, 'nbformat': 4, 'nbformat_minor': 5}))
+    ran, made = jobs.execute_notebook(tmp_path, book, {**os.environ}, 60)
+    red = jobs.compared(tmp_path, book, ran, made)
+    assert (ran.status, red.status, '-1\n+2' in red.detail) == ('passed', 'failed', True), (ran, red)
+    assert outputs.store(book, made) == ['a1'] and outputs.code_cells(book)[0]['outputs'] == [printed('2\n')]
+    assert jobs.compared(tmp_path, book, ran, made).status == 'passed'
 
 def test_cells_that_were_not_run_are_not_compared(tmp_path):
     book = tmp_path/'a.ipynb'

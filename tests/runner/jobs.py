@@ -82,7 +82,7 @@ def execute_notebook(root, path, env, timeout): # (result, {cell id: outputs} of
     name, start = str(path.relative_to(root)), time.monotonic()
     with tempfile.TemporaryDirectory(prefix='sp-outputs-') as folder:
         made = Path(folder)/'outputs.json'
-        command = [sys.executable, str(root/'tests/runner/executed.py'), str(path), str(root), str(made)]
+        command = [sys.executable, str(Path(__file__).with_name('executed.py')), str(path), str(root), str(made)]
         done = run_marked(name, command, env, timeout, root)
         shown = json.loads(made.read_text(encoding='utf-8')) if made.exists() else {}
     return as_result(name, start, *done, timeout), shown
