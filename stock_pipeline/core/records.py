@@ -121,17 +121,13 @@ def _no_repeats(pairs):
     seen = set()
     raise RecordError('duplicate_key', next(k for k, _ in pairs if k in seen or seen.add(k))[:80])
 
-def strict_json(
-    text:str,
-) -> object: # a JSON value; numbers with a point or an exponent as Decimal
+def strict_json(text:str) -> object: # a JSON value; numbers with a point or an exponent as Decimal
     "Strict JSON, exact numbers; raises `RecordError`: `not_json`, `duplicate_key`."
     try: return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
     except (ValueError, InvalidOperation, RecursionError) as e: # also an integer of thousands of digits
         raise RecordError('not_json', str(e)[:120]) from None
 
-def parse_json(
-    value:bytes # the record as it lay on the topic
-) -> dict: # numbers with a point or an exponent as Decimal
+def parse_json(value:bytes) -> dict: # of a record as it lay on the topic
     "Strict JSON object; raises `RecordError`: `null_value`, `not_utf8`, `not_json`, `not_an_object`, `duplicate_key`."
     if value is None: raise RecordError('null_value')
     try: text = value.decode('utf-8')
