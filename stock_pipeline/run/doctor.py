@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio, platform, shutil, sys, time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import psutil
 
 from ..core.config import Settings
-from ..core.errors import PipelineError
+from ..core.errors import PipelineError, in_words
+from ..core.heartbeat import alive, beat_path, read_beat
 from ..local.archives import missing_artifacts
 from ..local.java import find_java
 from ..local.home import kept_settings, read_state
-from .services import fresh_beat
 from ..serve.page_process import page_answers
 
 # %% auto #0
@@ -39,7 +40,9 @@ def checked(
     "Run a check; whatever it raises becomes a finding."
     try: return Finding(name, True, check())
     except PipelineError as e: return Finding(name, False, e.message, e.remedy or remedy)
-    except Exception as e: return Finding(name, False, f'{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ""}', remedy)
+    except Exception as e:
+        first = next(iter(str(e).splitlines()), '')
+        return Finding(name, False, f'{type(e).__name__}: {first}', remedy)
 
 # %% ../../nbs/12_run/06_doctor.ipynb #e0fad67b
 def _python():
@@ -63,7 +66,8 @@ def _memory():
 
 def _archives(settings):
     missing = missing_artifacts(settings.stock_pipeline_cache)
-    return f'{len(missing)} still to be fetched, {sum(o.size for o in missing) >> 20} MB' if missing else f'all in {settings.stock_pipeline_cache}'
+    if not missing: return f'all in {settings.stock_pipeline_cache}'
+    return f'{len(missing)} still to be fetched, {sum(o.size for o in missing) >> 20} MB'
 
 # %% ../../nbs/12_run/06_doctor.ipynb #d64fd2c3
 def machine_findings(settings:Settings) -> list[Finding]:
@@ -73,17 +77,19 @@ def machine_findings(settings:Settings) -> list[Finding]:
         checked('Java', lambda: str(find_java().version) + f' ({find_java().origin})'),
         checked('Disk', lambda: _room(settings), 'Make room, or set STOCK_PIPELINE_HOME to another disk'),
         checked('Memory', _memory, 'Close programs; the stack takes up to 3 GB'),
-        checked('Java archives', lambda: _archives(settings), 'Set STOCK_PIPELINE_CACHE to a folder that can be written')]
+        checked('Java archives', lambda: _archives(settings), 'Set STOCK_PIPELINE_CACHE to a folder that takes files')]
 
 # %% ../../nbs/12_run/06_doctor.ipynb #0acdd62f
 def _supervised(home):
     state = read_state(home)
-    if not state['supervisor']: raise RuntimeError('nothing supervises this home' + (', but services are left over' if any(o['pid'] for o in state['services']) else ''))
+    left = ', but services are left over' if any(o['pid'] for o in state['services']) else ''
+    if not state['supervisor']: raise RuntimeError(f'nothing supervises this home{left}')
     return f"process {state['supervisor']}, {len(state['services'])} services"
 
 async def _quote(settings):
     from stock_pipeline.feed.finnhub import CallLimits, FinnhubClient
-    async with FinnhubClient(settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, limits=CallLimits(deadline=5, attempts=1)) as client:
+    key, limits = settings.finnhub_api_key.get_secret_value(), CallLimits(deadline=5, attempts=1)
+    async with FinnhubClient(key, settings.finnhub_url, limits=limits) as client:
         q = await client.quote(settings.stock_symbols[0])
         return f'{q.symbol} {q.current}, {(time.time()*1000 - q.t_ms)/1000:.0f} s old'
 
@@ -91,44 +97,48 @@ def _feed(settings):
     if settings.feed != 'finnhub': return f'{settings.feed}: inside the producer, no network needed'
     return asyncio.run(_quote(settings))
 
+def _heartbeat(settings, name): # of a service that is alive; else raises why it is not
+    path = beat_path(settings.stock_pipeline_home, name)
+    if beat := alive(path): return beat
+    last = read_beat(path)
+    if last is None: raise RuntimeError('no heartbeat')
+    if last.is_stale: raise RuntimeError(f'the last heartbeat is {last.age_s:.0f} s old')
+    raise RuntimeError(f'it says that it is {last.state}')
+
 def _producer(settings):
-    path = settings.stock_pipeline_home/'run'/'producer.json'
-    beat = fresh_beat(path)
-    if beat is None: raise RuntimeError('no fresh heartbeat')
-    if beat['state'] in ('feed away', 'broker away'): raise RuntimeError(f"{beat['state']}: {beat.get('errors') or ''}")
-    return f"{beat['state']}, {beat.get('ticks_sent', 0):,} ticks sent"
+    beat = _heartbeat(settings, 'producer')
+    if not beat.is_well: raise RuntimeError(f"{beat.state}: {beat.facts.get('errors') or ''}")
+    return f"{beat.state}, {beat.facts.get('ticks_sent', 0):,} ticks sent"
 
 # %% ../../nbs/12_run/06_doctor.ipynb #da82a20f
 def _broker(settings):
     from stock_pipeline.store.lag import BrokerProbe, lag_of, read_ends
     from stock_pipeline.store.progress import read_offsets
     from stock_pipeline.store.reader import Reader
-    probe, reader = BrokerProbe(settings.kafka_bootstrap_servers, settings.topic), Reader(settings.postgres_dsn(role='reader'))
-    try:
+    with ExitStack() as stack:
+        probe = stack.enter_context(closing(BrokerProbe(settings.kafka_bootstrap_servers, settings.topic)))
+        reader = stack.enter_context(closing(Reader(settings.postgres_dsn(role='reader'))))
         ends = read_ends(probe)
-        held = sum(e - s for s, e in ends.spans.values())
-        try: return f'{held:,} records on {settings.topic}, {lag_of(ends, read_offsets(reader, settings.topic)):,} of them waiting'
-        except PipelineError: return f'{held:,} records on {settings.topic}'
-    finally: probe.close(); reader.close()
+        held = f'{sum(end - first for first, end in ends.spans.values()):,} records on {settings.topic}'
+        try: return f'{held}, {lag_of(ends, read_offsets(reader, settings.topic)):,} of them waiting'
+        except PipelineError: return held
 
 def _job(settings):
-    beat = fresh_beat(settings.stock_pipeline_home/'run'/'stream.json')
-    if beat is None: raise RuntimeError('no fresh heartbeat')
-    return f"{beat['state']}, batch {beat['batch_id']}" + (f", {beat['duration_ms']:.0f} ms" if beat.get('duration_ms') else '')
+    beat = _heartbeat(settings, 'stream')
+    took = beat.facts.get('duration_ms')
+    return f"{beat.state}, batch {beat.facts.get('batch_id', -1)}" + (f', {took:.0f} ms' if took else '')
 
 def _database(settings):
     from stock_pipeline.store.progress import read_totals
     from stock_pipeline.store.reader import Reader
-    reader = Reader(settings.postgres_dsn(role='reader'))
-    try: return f'{read_totals(reader).stored:,} ticks in {settings.database}'
-    finally: reader.close()
+    with closing(Reader(settings.postgres_dsn(role='reader'))) as reader:
+        return f'{read_totals(reader).stored:,} ticks in {settings.database}'
 
 def _cache(settings):
     from stock_pipeline.serve.measures import ping_ms
     from stock_pipeline.store.cache import LatestCache
-    cache = LatestCache(settings.redis_url.get_secret_value(), settings.redis_prefix)
-    try: took = ping_ms(cache)
-    finally: cache.close()
+    url = settings.redis_url.get_secret_value()
+    with closing(LatestCache(url, settings.redis_prefix)) as cache: took = ping_ms(cache)
     if took is None: raise RuntimeError('no answer; pages read PostgreSQL meanwhile')
     return f'{took:.1f} ms'
 
@@ -141,25 +151,34 @@ def hop_findings(settings:Settings) -> list[Finding]: # from left to right
     "Every hop of a pipeline that was started, with the settings in effect."
     home = settings.stock_pipeline_home
     see = lambda name: f'`stock-pipeline logs {name}` says why; `stock-pipeline up` starts it again'
-    hops = [('Supervisor', lambda: _supervised(home), 'Start it with: stock-pipeline up'), ('Feed', lambda: _feed(settings), ''),
-        ('Producer', lambda: _producer(settings), see('producer')), ('Broker', lambda: _broker(settings), see('kafka')),
-        ('Stream job', lambda: _job(settings), see('stream')), ('Database', lambda: _database(settings), see('postgres')),
-        ('Cache', lambda: _cache(settings), see('redis')), ('Dashboard', lambda: _page(settings), see('dashboard'))]
+    hops = [
+        ('Supervisor', lambda: _supervised(home), 'Start it with: stock-pipeline up'),
+        ('Feed', lambda: _feed(settings), ''),
+        ('Producer', lambda: _producer(settings), see('producer')),
+        ('Broker', lambda: _broker(settings), see('kafka')),
+        ('Stream job', lambda: _job(settings), see('stream')),
+        ('Database', lambda: _database(settings), see('postgres')),
+        ('Cache', lambda: _cache(settings), see('redis')),
+        ('Dashboard', lambda: _page(settings), see('dashboard'))]
     return [checked(*h) for h in hops]
 
 def diagnose(settings:Settings) -> list[Finding]:
     "The machine, and the hops if the pipeline was started in this home."
     kept = kept_settings(settings.stock_pipeline_home)
     if kept is None: return machine_findings(settings)
-    key = settings.finnhub_api_key if kept.feed == 'finnhub' and settings.finnhub_api_key.get_secret_value() else kept.finnhub_api_key
+    has_key = kept.feed == 'finnhub' and settings.finnhub_api_key.get_secret_value() # `up` does not keep the key
+    key = settings.finnhub_api_key if has_key else kept.finnhub_api_key
     return machine_findings(settings) + hop_findings(kept.model_copy(update={'finnhub_api_key': key}))
 
 # %% ../../nbs/12_run/06_doctor.ipynb #36e514fa
 def report(findings:list[Finding]):
     "Print the findings, and last the one to mend first."
     from rich.console import Console
-    from stock_pipeline.core.errors import in_words
     console = Console()
-    for f in findings: console.print(f"{'[green]ok  [/]' if f.ok else '[red]BAD [/]'} [bold]{f.name:<14}[/]", f.detail, soft_wrap=True, highlight=False)
+    for f in findings:
+        badge = '[green]ok  [/]' if f.ok else '[red]BAD [/]'
+        console.print(f'{badge} [bold]{f.name:<14}[/]', f.detail, soft_wrap=True, highlight=False)
     first = next((f for f in findings if not f.ok), None)
-    if first: console.print(f'\n[bold]{first.name}[/] is the first to mend: {first.detail}. {in_words(first.remedy)}', soft_wrap=True, highlight=False)
+    if first is None: return
+    said = f'[bold]{first.name}[/] is the first to mend: {first.detail}. {in_words(first.remedy)}'
+    console.print(f'\n{said}', soft_wrap=True, highlight=False)

@@ -5,12 +5,13 @@
 # %% ../../nbs/12_run/01_services.ipynb #601db474
 from __future__ import annotations
 
-import json, os, sys, time
+import os, sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.config import Settings, secret_names
+from ..core.heartbeat import alive, beat_path
 from ..local.archives import jar_paths
 from ..local.class_archive import ClassArchive, archive_path
 from ..local.home import settings_env
@@ -19,11 +20,13 @@ from ..local.server import ServiceSpec
 from ..serve.page_process import page_answers
 
 # %% auto #0
-__all__ = ['NEEDS', 'AT_REST', 'LAUNCHER', 'service_env', 'fresh_beat', 'pipeline_specs', 'connector_jars', 'spark_archive',
-           'with_archive']
+__all__ = ['NEEDS', 'LAUNCHER', 'service_env', 'pipeline_specs', 'connector_jars', 'spark_archive', 'with_archive']
 
 # %% ../../nbs/12_run/01_services.ipynb #cffdccf6
-NEEDS = {'producer': {'FINNHUB_API_KEY'}, 'stream': {'POSTGRES_PASSWORD', 'POSTGRES_WRITER_PASSWORD', 'REDIS_URL'}, 'dashboard': {'POSTGRES_READER_PASSWORD', 'REDIS_URL'}}
+NEEDS = { # secrets
+    'producer': {'FINNHUB_API_KEY'},
+    'stream': {'POSTGRES_PASSWORD', 'POSTGRES_WRITER_PASSWORD', 'REDIS_URL'},
+    'dashboard': {'POSTGRES_READER_PASSWORD', 'REDIS_URL'}}
 
 def service_env(
     settings:Settings,
@@ -31,24 +34,20 @@ def service_env(
 ) -> dict[str, str]: # NAME -> value
     "The settings for one service; secrets that it does not need are empty."
     env = settings_env(settings)
-    env['POSTGRES_READER_USER'], env['POSTGRES_READER_PASSWORD'] = settings.role('reader') # the owner where there is no reader
+    # the owner where there is no reader
+    env['POSTGRES_READER_USER'], env['POSTGRES_READER_PASSWORD'] = settings.role('reader')
     key = {'FINNHUB_API_KEY': '(held by the producer)' if env['FINNHUB_API_KEY'] else ''}
     return env | {o: key.get(o, '') for o in secret_names() - NEEDS[name]}
 
-# %% ../../nbs/12_run/01_services.ipynb #4a4dd1e0
-AT_REST = 'starting', 'failed', 'stopped'
-
-def fresh_beat(
-    path:Path, # heartbeat file of a service
-    limit:float=20, # s; an older one counts as none
-) -> dict|None: # None: no heartbeat, too old, or the service says that it does not work
-    "The heartbeat, if the service works."
-    try: doc, age = json.loads(path.read_text()), time.time() - path.stat().st_mtime
-    except (OSError, ValueError): return None
-    return doc if age < limit and doc.get('state') not in AT_REST else None
-
 # %% ../../nbs/12_run/01_services.ipynb #2fa3f1e0
 def _command(name, *more): return [sys.executable, '-P', '-m', 'stock_pipeline', 'service', name, *more]
+
+def _beating(name, env, settings, **more): # a service that says by a heartbeat how it is
+    home = settings.stock_pipeline_home
+    beat = beat_path(home, name)
+    forget = lambda: beat.unlink(missing_ok=True) # a heartbeat of an earlier life must not count
+    is_ready = lambda: alive(beat) is not None
+    return ServiceSpec(name, _command(name), env, is_ready, home/'logs'/f'{name}.log', before=forget, cwd=home, **more)
 
 def pipeline_specs(
     settings:Settings, # in effect: real addresses and passwords
@@ -56,17 +55,15 @@ def pipeline_specs(
     java:Path|None=None, # JAVA_HOME for Spark
 ) -> list[ServiceSpec]:
     "Producer, stream job and dashboard, for the supervisor."
-    home, run, logs = settings.stock_pipeline_home, settings.stock_pipeline_home/'run', settings.stock_pipeline_home/'logs'
+    home, page = settings.stock_pipeline_home, settings.dashboard_port
     env = {name: service_env(settings, name) for name in NEEDS}
     spark = {**env['stream'], 'SPARK_CONNECTOR_JARS': jars, **({'JAVA_HOME': str(java)} if java else {})}
-    def beating(name, **more): # a heartbeat of an earlier life must not count
-        beat = run/f'{name}.json'
-        return dict(name=name, argv=_command(name), ready=lambda: fresh_beat(beat) is not None, before=lambda: beat.unlink(missing_ok=True), log=logs/f'{name}.log', cwd=home, **more)
-    page = settings.dashboard_port
-    return [
-        ServiceSpec('dashboard', _command('dashboard', '--port', str(page)), env['dashboard'], lambda: page_answers(page), logs/'dashboard.log', address=f'http://localhost:{page}', cwd=home),
-        ServiceSpec(env=spark, address=settings.spark_master, stop_timeout=30, start_timeout=120, **beating('stream')),
-        ServiceSpec(env=env['producer'], address=settings.topic, stop_timeout=20, **beating('producer'))]
+    command = _command('dashboard', '--port', str(page))
+    log, address = home/'logs'/'dashboard.log', f'http://localhost:{page}'
+    dashboard = ServiceSpec('dashboard', command, env['dashboard'], lambda: page_answers(page), log, address=address, cwd=home)
+    stream = _beating('stream', spark, settings, address=settings.spark_master, stop_timeout=30, start_timeout=120)
+    producer = _beating('producer', env['producer'], settings, address=settings.topic, stop_timeout=20)
+    return [dashboard, stream, producer]
 
 # %% ../../nbs/12_run/01_services.ipynb #4f90936a
 def connector_jars(settings:Settings) -> str: # with commas
@@ -74,13 +71,15 @@ def connector_jars(settings:Settings) -> str: # with commas
     return ','.join(map(str, jar_paths(settings.stock_pipeline_cache, 'spark')))
 
 # %% ../../nbs/12_run/01_services.ipynb #39cacf44
-LAUNCHER = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData' # of the small JVM that only writes the command line of the big one
+# of the small JVM that only writes the command line of the big one
+LAUNCHER = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData'
 
 def spark_archive(settings:Settings) -> ClassArchive:
     "The archive of Spark's driver: its jars and the connector's."
     cache, java = settings.stock_pipeline_cache, find_java()
     jars = lambda: [*jar_paths(cache, 'spark'), *Path(find_spec('pyspark').origin).parent.glob('jars/*.jar')]
-    return ClassArchive(lambda: archive_path(cache, 'spark', java, jars()), java, settings.stock_pipeline_home/'run', 'stream')
+    where = lambda: archive_path(cache, 'spark', java, jars())
+    return ClassArchive(where, java, settings.stock_pipeline_home/'run', 'stream')
 
 def with_archive(
     spec:ServiceSpec, # of the Spark job
@@ -92,7 +91,9 @@ def with_archive(
     def before():
         spec.before()
         options = archive.options()
-        job.stop_timeout = spec.stop_timeout + 30*any(str(archive.part) in o for o in options) # s to write it down
-        env['SPARK_SUBMIT_OPTS'] = ' '.join([os.environ.get('SPARK_SUBMIT_OPTS', ''), '-XX:-UsePerfData', *(f'"{o}"' for o in options)]).strip()
+        makes_one = any(str(archive.part) in o for o in options)
+        job.stop_timeout = spec.stop_timeout + (30 if makes_one else 0) # s to write it down
+        given = os.environ.get('SPARK_SUBMIT_OPTS', '')
+        env['SPARK_SUBMIT_OPTS'] = ' '.join([given, '-XX:-UsePerfData', *(f'"{o}"' for o in options)]).strip()
     job.before = before
     return job

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 
@@ -14,17 +15,18 @@ import psutil
 from ..core.config import Settings
 from ..core.disk import read_disk
 from ..core.errors import PipelineError
+from ..core.heartbeat import alive, beat_path
 from ..local.home import kept_settings, read_state, state_problem
-from .services import fresh_beat
 from ..local.process import family
 from ..store.progress import read_batches, read_totals
 from ..store.reader import Reader
 
 # %% auto #0
-__all__ = ['RECENT_MS', 'NO_FIGURES', 'store_figures', 'memory_mb', 'pipeline_status']
+__all__ = ['RECENT_MS', 'NO_FIGURES', 'UNSUPERVISED', 'store_figures', 'memory_mb', 'pipeline_status']
 
 # %% ../../nbs/12_run/04_status.ipynb #34cdda7e
-_NEWEST = "SELECT floor(extract(epoch FROM max(event_time))*1000)::bigint AS event, floor(extract(epoch FROM max(received_at))*1000)::bigint AS received FROM latest"
+_NEWEST = '''SELECT floor(extract(epoch FROM max(event_time))*1000)::bigint AS event,
+    floor(extract(epoch FROM max(received_at))*1000)::bigint AS received FROM latest'''
 RECENT_MS = 60_000
 
 def store_figures(
@@ -36,12 +38,17 @@ def store_figures(
     totals, newest, batches = read_totals(reader), reader.query(_NEWEST)[0], read_batches(reader, 200)
     recent = [b for b in batches if now_ms - b.finished_at < RECENT_MS]
     at = newest.received if settings.feed == 'replay' else newest.event
-    p50, p99 = [b.p50_ms for b in recent if b.p50_ms is not None], [b.p99_ms for b in recent if b.p99_ms is not None]
-    return dict(ticks_stored=totals.stored, duplicates=totals.duplicate, dead_letters=totals.dead_letter,
-        newest_tick_age_s=None if at is None else round(max(0, now_ms - at)/1000, 3), batch_age_s=round((now_ms - batches[0].finished_at)/1000, 3) if batches else None,
-        latency_ms=dict(p50=round(median(p50), 1) if p50 else None, p99=round(max(p99), 1) if p99 else None))
+    p50 = [b.p50_ms for b in recent if b.p50_ms is not None]
+    p99 = [b.p99_ms for b in recent if b.p99_ms is not None]
+    latency = dict(p50=round(median(p50), 1) if p50 else None, p99=round(max(p99), 1) if p99 else None)
+    age = lambda then_ms: round((now_ms - then_ms)/1000, 3)
+    ages = dict(newest_tick_age_s=None if at is None else max(0, age(at)),
+                batch_age_s=age(batches[0].finished_at) if batches else None)
+    counts = dict(ticks_stored=totals.stored, duplicates=totals.duplicate, dead_letters=totals.dead_letter)
+    return dict(**counts, **ages, latency_ms=latency)
 
-NO_FIGURES = dict(ticks_stored=None, duplicates=None, dead_letters=None, newest_tick_age_s=None, batch_age_s=None, latency_ms=dict(p50=None, p99=None))
+NO_FIGURES = dict(ticks_stored=None, duplicates=None, dead_letters=None, newest_tick_age_s=None, batch_age_s=None,
+                  latency_ms=dict(p50=None, p99=None))
 
 # %% ../../nbs/12_run/04_status.ipynb #62a25d01
 def _share(p):
@@ -52,7 +59,7 @@ def memory_mb(
     pid:int|None,
     alone:bool=False, # without its family
 ) -> float|None: # None: no such process
-    "Memory of a process and its family: proportional set size where the system tells it (shared pages are counted once), else resident."
+    "Memory of a process and its family: proportional (shared pages count once) where it is told, else resident."
     try: found = [psutil.Process(pid), *(() if alone else family(pid))]
     except (psutil.Error, TypeError): return None
     total = 0
@@ -70,22 +77,42 @@ def pipeline_status(
 ) -> dict: # feed, simulated, healthy, services, ticks_stored, newest_tick_age_s, latency_ms, problem …
     "How the pipeline of this home is, measured now."
     state, settings = read_state(home), settings or kept_settings(home)
-    names = 'name', 'state', 'address', 'pid', 'restarts', 'detail'
-    services = [{k: o.get(k) for k in names} | ({'memory_mb': memory_mb(o['pid'])} if memory else {}) for o in state['services']]
-    doc = dict(feed=settings.feed if settings else None, simulated=settings.feed == 'simulated' if settings else None, home=str(home), supervisor=state['supervisor'],
-        services=services, **NO_FIGURES, disk=None, unknown_symbols=[], healthy=False, problem='')
-    if not settings or not services:
-        torn = state_problem(home)
-        why = f'{torn}; `stock-pipeline down` ends what runs there' if torn else f'Nothing runs in {home}; start it with: stock-pipeline up'
-        return {**doc, 'problem': why}
+    services = [_shown(o, memory) for o in state['services']]
+    feed = settings.feed if settings else None
+    who = dict(feed=feed, simulated=feed and feed == 'simulated', home=str(home), supervisor=state['supervisor'])
+    doc = dict(**who, services=services, **NO_FIGURES, disk=None, unknown_symbols=[], healthy=False, problem='')
+    if not settings or not services: return {**doc, 'problem': _nothing(home)}
+    if state['supervisor'] is None: return {**doc, 'problem': UNSUPERVISED}
+    return doc | _measured(home, services, reader, settings)
+
+UNSUPERVISED = 'No supervisor; `stock-pipeline up` starts it again, `stock-pipeline down` ends what is left'
+_SHOWN = 'name', 'state', 'address', 'pid', 'restarts', 'detail'
+
+def _shown(service, memory):
+    told = {k: service.get(k) for k in _SHOWN}
+    return told | {'memory_mb': memory_mb(service['pid'])} if memory else told
+
+def _nothing(home):
+    torn = state_problem(home)
+    if torn: return f'{torn}; `stock-pipeline down` ends what runs there'
+    return f'Nothing runs in {home}; start it with: stock-pipeline up'
+
+# %% ../../nbs/12_run/04_status.ipynb #b1b8a2c9
+def _measured(home, services, reader, settings): # what only a pipeline that runs can tell
     ill = [f"{o['name']} is {o['state']}" for o in services if o['state'] not in ('running', 'finished')]
-    if state['supervisor'] is None: return {**doc, 'problem': 'No supervisor; `stock-pipeline up` starts it again, `stock-pipeline down` ends what is left'}
-    mine, awake = reader or Reader(settings.postgres_dsn(role='reader')), not any(o['name'] == 'postgres' and o['state'] != 'running' for o in services)
-    try: doc |= store_figures(mine, settings, round(time.time()*1000)) if awake else {} # one that starts is not asked
-    except PipelineError as e: ill.append(str(e))
-    finally:
-        if reader is None: mine.close()
-    beat, disk = fresh_beat(home/'run'/'producer.json'), read_disk(home, settings.disk_warning_mb, settings.disk_limit_mb)
+    figures = {}
+    if not any(o['name'] == 'postgres' and o['state'] != 'running' for o in services): # one that starts is not asked
+        try: figures = _figures(reader, settings)
+        except PipelineError as e: ill.append(str(e))
+    beat, disk = alive(beat_path(home, 'producer')), read_disk(home, settings.disk_warning_mb, settings.disk_limit_mb)
     if not beat: ill.append('the producer has no heartbeat')
-    if disk and disk.state == 'full': ill.append(f'The disk is full: {disk.text}. Make room, or move STOCK_PIPELINE_HOME to another disk')
-    return {**doc, 'disk': disk and disk._asdict(), 'unknown_symbols': (beat or {}).get('unknown_symbols', []), 'problem': '; '.join(ill), 'healthy': not ill}
+    if disk and disk.state == 'full':
+        ill.append(f'The disk is full: {disk.text}. Make room, or move STOCK_PIPELINE_HOME to another disk')
+    unknown = beat.facts.get('unknown_symbols', []) if beat else []
+    state = dict(disk=disk and disk._asdict(), unknown_symbols=unknown, problem='; '.join(ill), healthy=not ill)
+    return figures | state
+
+def _figures(reader, settings):
+    now_ms = round(time.time()*1000)
+    if reader is not None: return store_figures(reader, settings, now_ms)
+    with closing(Reader(settings.postgres_dsn(role='reader'))) as own: return store_figures(own, settings, now_ms)

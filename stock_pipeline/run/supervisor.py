@@ -14,6 +14,7 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from ..core.errors import PipelineError, StackError
+from ..core.waiting import Deadline
 from ..local.process import ProcessRef, end_process, kill_all, stop_signals
 from stock_pipeline.local.home import (
     home_lock, home_processes, read_state, running_supervisor, state_path, write_state,
@@ -56,10 +57,12 @@ class Tended:
 def as_dict(self:Tended) -> dict:
     "For the state file; what is needed to find the process again is part of it."
     address = self.spec.address() if callable(self.spec.address) else self.spec.address
-    alive = self.ref and self.state not in ('stopped', 'backoff', 'finished')
-    return dict(name=self.spec.name, state=self.state, address=address, pid=self.ref.pid if alive else None, start=self.ref.start if alive else '',
-        folder=self.spec.folder, stop_signal=int(self.spec.stop_signal), stop_timeout=self.spec.stop_timeout, restarts=self.restarts,
-        since=round(self.since, 3), detail=self.detail, log=str(self.spec.log or ''))
+    lives = self.ref and self.state not in ('stopped', 'backoff', 'finished')
+    process = dict(pid=self.ref.pid, start=self.ref.start) if lives else dict(pid=None, start='')
+    ending = dict(folder=self.spec.folder, stop_signal=int(self.spec.stop_signal), stop_timeout=self.spec.stop_timeout)
+    log = str(self.spec.log or '')
+    told = dict(name=self.spec.name, state=self.state, address=address, detail=self.detail, log=log)
+    return dict(**told, **process, **ending, restarts=self.restarts, since=round(self.since, 3))
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #1d6e25a0
 def end_leftovers(
@@ -88,8 +91,9 @@ def stop_home(
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #92691665
 class Supervisor:
-    "Keeps services alive."
-    backoff, longest_backoff, lasting = 0.5, 30, 30 # seconds: first and longest pause; a start that lasts this long is a success
+    "Keeps services alive; `with` raises `StackError` when another process has the home."
+    backoff, longest_backoff = 0.5, 30 # seconds: first and longest pause between two starts
+    lasting = 30 # seconds after which a start was a success
 
     def __init__(self,
         specs:Sequence[ServiceSpec], # in the order of starting; stopped in the reverse order
@@ -98,8 +102,10 @@ class Supervisor:
     ):
         self.home, self.on_event = Path(home).resolve(), on_event
         self.services = {o.name: Tended(o) for o in specs}
-        if unknown := {d for o in specs for d in o.depends_on} - set(self.services): raise StackError(f'unknown service {", ".join(sorted(unknown))}')
-        self.stopping, self.changed, self._lock, self._exit = threading.Event(), threading.Event(), threading.RLock(), ExitStack()
+        unknown = {d for o in specs for d in o.depends_on} - set(self.services)
+        if unknown: raise StackError(f'unknown service {", ".join(sorted(unknown))}')
+        self.stopping, self.changed = threading.Event(), threading.Event()
+        self._lock, self._exit = threading.RLock(), ExitStack()
 
     def __enter__(self):
         with ExitStack() as stack:
@@ -117,14 +123,16 @@ class Supervisor:
 @patch
 def ask_stop(self:Supervisor):
     "As a signal does."
-    self.stopping.set(); self.changed.set()
+    self.stopping.set()
+    self.changed.set()
 
 @patch
 def pause(self:Supervisor,
     longest:float, # seconds
 ) -> bool: # False: somebody has asked to stop
     "Wait until a service changes its state."
-    self.changed.wait(longest); self.changed.clear()
+    self.changed.wait(longest)
+    self.changed.clear()
     return not self.stopping.is_set()
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #84e51695
@@ -135,7 +143,9 @@ def states(self:Supervisor) -> list[dict]: # in the order of starting
 
 @patch
 def _save(self:Supervisor):
-    write_state(self.home, ProcessRef.of(os.getpid()), self.states())
+    with self._lock:
+        try: write_state(self.home, ProcessRef.of(os.getpid()), self.states())
+        except OSError as e: logger.warning('The state file cannot be written: %s', e.strerror)
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #b1eb9d7f
 @patch
@@ -143,11 +153,10 @@ def _set(self:Supervisor, svc, state, detail=''):
     with self._lock:
         if (svc.state, svc.detail) == (state, detail): return
         svc.state, svc.detail, svc.since = state, detail, time.time()
-        try: self._save()
-        except OSError as e: logger.warning('state file: %s', e)
+        self._save()
         self.changed.set()
         try: self.on_event(Event(svc.spec.name, state, detail))
-        except Exception as e: logger.warning('event: %s', e)
+        except Exception as e: logger.warning('nobody was told that %s is %s: %s', svc.spec.name, state, e)
 
 @patch
 def start(self:Supervisor) -> None:
@@ -161,7 +170,8 @@ def stop(self:Supervisor) -> None:
     "Stop all services, the last one of the list first; afterwards nothing of them is left."
     self.stopping.set()
     for svc in reversed(self.services.values()):
-        svc.stop.set(); svc.wake.set()
+        svc.stop.set()
+        svc.wake.set()
         if svc.thread: svc.thread.join(svc.spec.stop_timeout + 15)
     kill_all(home_processes(self.home))
 
@@ -191,51 +201,66 @@ def _tend(self:Supervisor, svc):
 def _once(self:Supervisor, svc): # why it ended
     "One life of a process, from its start to its death or the wish to stop."
     self._set(svc, 'starting')
-    (spec := svc.spec).before()
+    svc.spec.before()
     if svc.stop.is_set(): return ''
-    svc.process = spawn(spec, self.home)
-    svc.ref = ProcessRef.of(svc.process.pid, spec.folder)
-    with self._lock: self._save() # a kill in the next moment must not lose it
-    threading.Thread(target=_tell_end, args=(svc.process, svc.wake), name=f'{spec.name} ends', daemon=True).start()
-    late, fails = time.monotonic() + spec.start_timeout, 0
+    svc.process = spawn(svc.spec, self.home)
+    svc.ref = ProcessRef.of(svc.process.pid, svc.spec.folder)
+    self._save() # a kill in the next moment must not lose it
+    name = f'{svc.spec.name} ends'
+    threading.Thread(target=_tell_end, args=(svc.process, svc.wake), name=name, daemon=True).start()
+    return self._watch(svc)
+
+def _tell_end(process, wake): # sleeps in the kernel until then: nothing is polled
+    process.wait()
+    wake.set()
+
+@patch
+def _watch(self:Supervisor, svc): # why it ended
+    "Look after a process that runs."
+    spec, fails, late = svc.spec, 0, time.monotonic() + svc.spec.start_timeout
     while not svc.stop.is_set():
         if (code := svc.process.poll()) is not None:
             if code == 0 and spec.may_finish: return 'finished'
-            return self._died(svc, f'ended with code {code}' if code >= 0 else f'killed by {signal.Signals(-code).name}')
-        if healthy := self._asks(spec): fails = 0
-        elif svc.ready.is_set(): fails += 1
+            how = f'ended with code {code}' if code >= 0 else f'killed by {signal.Signals(-code).name}'
+            return self._died(svc, how)
+        if self._asks(spec):
+            fails, svc.error = 0, None
+            svc.ready.set()
+            self._set(svc, 'running')
+        elif svc.ready.is_set():
+            fails += 1
+            if fails >= spec.fails: return self._died(svc, f'failed {fails} health checks')
+            self._set(svc, 'unhealthy', f'failed {fails} of {spec.fails} health checks')
         elif time.monotonic() > late: return self._died(svc, f'not ready within {spec.start_timeout:.0f} s')
-        if fails >= spec.fails: return self._died(svc, f'failed {fails} health checks')
-        if healthy: svc.ready.set(); svc.error = None; self._set(svc, 'running')
-        elif fails: self._set(svc, 'unhealthy', f'failed {fails} of {spec.fails} health checks')
         svc.wake.wait(spec.check_every if svc.ready.is_set() else 0.05)
         svc.wake.clear() # before the next look, so that no end is missed
     return ''
-
-def _tell_end(process, wake): process.wait(); wake.set() # sleeps in the kernel until then: nothing is polled
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #ef720bd7
 @patch
 def _asks(self:Supervisor, spec):
     try: return bool(spec.ready())
-    except Exception as e: logger.debug('%s is not ready: %s', spec.name, e); return False
+    except Exception as e:
+        logger.debug('%s is not ready: %s', spec.name, e)
+        return False
 
 @patch
 def _died(self:Supervisor, svc, how):
-    said = last_line(svc.spec.log) if svc.spec.log else ''
-    svc.error = StackError(f'{svc.spec.name} {how}' + (f': {said}' if said else ''), f'See {svc.spec.log}' if svc.spec.log else '')
+    log = svc.spec.log
+    said = last_line(log) if log else ''
+    svc.error = StackError(f'{svc.spec.name} {how}' + (f': {said}' if said else ''), f'See {log}' if log else '')
     return str(svc.error)
 
 @patch
 def _end(self:Supervisor, svc):
     if svc.process is None: return
     if svc.process.poll() is None: self._set(svc, 'stopping')
-    ref = ProcessRef(svc.ref.pid, svc.ref.start) # our own child: no folder to check
-    end_process(ref, svc.spec.stop_signal, svc.spec.stop_timeout, self.home)
+    own = ProcessRef(svc.ref.pid, svc.ref.start) # our own child: no folder to check
+    end_process(own, svc.spec.stop_signal, svc.spec.stop_timeout, self.home)
     svc.process.wait()
     svc.process = None
     try: svc.spec.after()
-    except Exception as e: logger.warning('%s: %s', svc.spec.name, e)
+    except Exception as e: logger.warning('after the end of %s: %s', svc.spec.name, e)
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #3b9bca59
 @patch
@@ -244,12 +269,15 @@ def wait_ready(self:Supervisor,
     attempts:int=3, # failed starts of one service
 ) -> bool: # False: somebody asked to stop meanwhile
     "Wait until every service has been ready; raises `StackError` when one cannot."
-    until = time.monotonic() + patience
+    deadline = Deadline(patience)
     while not self.stopping.is_set():
         waited = [o for o in self.services.values() if not o.ready.is_set() and o.state != 'finished']
         if not waited: return True
         for o in waited:
-            if o.error and (o.process is None and o.ref is None or o.failures >= attempts): raise o.error
-        if time.monotonic() > until: raise waited[0].error or StackError(f'{waited[0].spec.name} is not ready after {patience:.0f} s', f'See {waited[0].spec.log}')
+            never_began = o.process is None and o.ref is None
+            if o.error and (never_began or o.failures >= attempts): raise o.error
+        first = waited[0]
+        late = StackError(f'{first.spec.name} is not ready after {patience:.0f} s', f'See {first.spec.log}')
+        if deadline.is_over: raise first.error or late
         self.stopping.wait(0.05)
     return False

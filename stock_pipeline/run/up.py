@@ -18,12 +18,13 @@ from rich.text import Text
 
 from ..core.config import Settings
 from ..core.disk import DiskWatch, check_room
+from ..core.heartbeat import alive, beat_path
 from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError, in_words
 from ..local.archives import fetch_artifacts, missing_artifacts
 from ..local.home import home_lock, keep_settings, make_home, running_supervisor, settings_env
 from ..local.java import find_java, java_home
 from ..local.postgres import folder_elsewhere
-from .services import connector_jars, fresh_beat, pipeline_specs, spark_archive, with_archive
+from .services import connector_jars, pipeline_specs, spark_archive, with_archive
 from ..local.stack import Stack
 from ..local.server import free_port, last_line
 from .status import pipeline_status
@@ -150,8 +151,8 @@ def replay_stored(
 ) -> bool:
     "Whether the producer has sent its last tick and the job has read the topic to its end."
     from stock_pipeline.store.lag import BrokerProbe, lag_of, read_ends
-    beat = fresh_beat(settings.stock_pipeline_home/'run'/'producer.json')
-    if not beat or not beat.get('replay_done') or not beat.get('ticks_sent'): return False
+    beat = alive(beat_path(settings.stock_pipeline_home, 'producer'))
+    if not beat or not beat.facts.get('replay_done') or not beat.facts.get('ticks_sent'): return False
     with closing(BrokerProbe(settings.kafka_bootstrap_servers, settings.topic)) as probe:
         try: return lag_of(read_ends(probe), read_offsets(reader, settings.topic)) == 0
         except PipelineError: return False
