@@ -24,7 +24,6 @@ NOT_YET = ( # rooms whose outputs nobody has refreshed since they are compared; 
     '13_prove',
     '14_bench',
     'integration',
-    '15_cli',
 )
 
 def tags(cell): return cell.get('metadata', {}).get('tags', [])
