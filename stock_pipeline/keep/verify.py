@@ -5,7 +5,7 @@
 # %% ../../nbs/09_keep/08_verify.ipynb #1cced8d5
 from __future__ import annotations
 
-import json, os, re, sys, threading
+import json, os, sys, threading
 from collections.abc import Callable
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from rich.console import Console
 from ..core.config import Settings
 from ..core.errors import StackError, StoreError, in_words
 from ..core.sessions import NEW_YORK
+from ..job.failures import cause_of
 from .verdict import advice, bounds, difference_table, mended_words, parse_days, report_json, verdict
 from ..store.cache import LatestCache
 from ..store.connection import connect, transaction
@@ -68,20 +69,13 @@ class LazySpark:
         with errors_to(self.log):
             try: return oracle_session(self.settings)
             except Exception as e: # of Spark, of Java or of the network between them
-                raise StackError(f'Spark did not start: {_cause(e)}', f'{self.log} shows more') from e
+                raise StackError(f'Spark did not start: {cause_of(e)}', f'{self.log} shows more') from e
 
     def stop(self):
         "End the session, if there is one."
         if self.spark is not None: self.spark.stop()
 
 # %% ../../nbs/09_keep/08_verify.ipynb #35bec74d
-_RAISED = re.compile(r'(psycopg2|stock_pipeline|pyarrow)\.[\w.]+: ') # how such a line begins
-
-def _cause(error): # one line
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    raised = [line.split(': ', 1)[1] for line in lines if _RAISED.match(line)]
-    return (raised[-1:] or lines[:1] or [type(error).__name__])[0][:300]
-
 @contextmanager
 def in_one_line(
     log:Path, # where more is to be read
@@ -93,9 +87,9 @@ def in_one_line(
     try: yield
     except psycopg2.Error as e:
         remedy = 'Run it again; `stock-pipeline doctor` finds the broken hop'
-        raise StoreError(f'PostgreSQL: {_cause(e)}', remedy) from e
+        raise StoreError(f'PostgreSQL: {cause_of(e)}', remedy) from e
     except (Py4JError, PySparkException, ConnectionError) as e:
-        raise StoreError(f'Spark could not finish: {_cause(e)}', f'Run it again; {log} shows more') from e
+        raise StoreError(f'Spark could not finish: {cause_of(e)}', f'Run it again; {log} shows more') from e
 
 # %% ../../nbs/09_keep/08_verify.ipynb #fbcfd46c
 def _forget_newest(settings, symbols): # in the cache, which has them from a row that was wrong
