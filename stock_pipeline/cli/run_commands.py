@@ -62,7 +62,7 @@ def down(home:Home=None):
 def status(home:Home=None, as_json:AsJson=False):
     "How the pipeline is, measured now; exit code 0 only when all is healthy."
     from stock_pipeline.run.status import pipeline_status
-    from stock_pipeline.run.up import status_table
+    from stock_pipeline.run.screen import status_table
     doc = pipeline_status(asked(home).stock_pipeline_home, memory=True)
     if as_json: tell_json(doc)
     else: terminal().print(status_table(doc))

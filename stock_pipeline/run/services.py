@@ -60,7 +60,8 @@ def pipeline_specs(
     spark = {**env['stream'], 'SPARK_CONNECTOR_JARS': jars, **({'JAVA_HOME': str(java)} if java else {})}
     command = _command('dashboard', '--port', str(page))
     log, address = home/'logs'/'dashboard.log', f'http://localhost:{page}'
-    dashboard = ServiceSpec('dashboard', command, env['dashboard'], lambda: page_answers(page), log, address=address, cwd=home)
+    answers = lambda: page_answers(page)
+    dashboard = ServiceSpec('dashboard', command, env['dashboard'], answers, log, address=address, cwd=home)
     stream = _beating('stream', spark, settings, address=settings.spark_master, stop_timeout=30, start_timeout=120)
     producer = _beating('producer', env['producer'], settings, address=settings.topic, stop_timeout=20)
     return [dashboard, stream, producer]
