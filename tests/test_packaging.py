@@ -1,6 +1,4 @@
-"""What a wheel must carry and what not: every data file of the package, nothing that only tests use.
-
-And one version everywhere."""
+"What a wheel must carry and what not: each data file of the package, nothing that only tests use; one version."
 import ast, shutil, subprocess, sys, zipfile
 from configparser import ConfigParser
 from pathlib import Path

@@ -231,7 +231,7 @@ def note_process(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, json.dumps(dict(pid=ref.pid, start=ref.start, folder=ref.folder)))
-    except OSError as e: logger.warning('%s: %s', path, e.strerror) # a full disk: the state file and the environment know it too
+    except OSError as e: logger.warning('%s: %s', path, e.strerror) # a full disk; its environment says it, too
 
 def noted_processes(
     home:Path, # STOCK_PIPELINE_HOME

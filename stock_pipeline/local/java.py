@@ -12,9 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import StackError
+from ..core.files import write_atomic
 
 # %% auto #0
-__all__ = ['OLDEST', 'NEWEST', 'LAUNCHER', 'Java', 'read_release', 'find_java', 'java_home']
+__all__ = ['OLDEST', 'NEWEST', 'Java', 'read_release', 'find_java', 'java_home']
 
 # %% ../../nbs/02_local/01_java.ipynb #7b8f08d5
 OLDEST, NEWEST = 17, 25 # Spark 4.2 and Kafka 4.3 want 17 at least; newer than 25 is untried
@@ -45,7 +46,8 @@ def read_release(
 
 def _asked(java, origin):
     "A shim knows where the real one is."
-    try: out = subprocess.run([java, '-XshowSettings:properties', '-version'], capture_output=True, text=True, timeout=30)
+    argv = [java, '-XshowSettings:properties', '-version']
+    try: out = subprocess.run(argv, capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired): return None
     home = re.search(r'^\s*java\.home = (.+)$', out.stderr, re.M)
     return read_release(Path(home[1].strip()), origin) if home else None
@@ -67,11 +69,11 @@ def find_java(
     for o in found:
         if OLDEST <= o.version <= NEWEST: return o
     seen = ', '.join(f'{o.version} in {o.home}' for o in found)
-    raise StackError(f'No Java {OLDEST} to {NEWEST} on this machine' + (f' (found: {seen})' if seen else ''),
-        "Install it with: pip install -e '.[local]'")
+    message = f'No Java {OLDEST} to {NEWEST} on this machine' + (f' (found: {seen})' if seen else '')
+    raise StackError(message, "Install it with: pip install -e '.[local]'")
 
 # %% ../../nbs/02_local/01_java.ipynb #df415c44
-LAUNCHER = '''#!/bin/sh
+_LAUNCHER = '''#!/bin/sh
 for a do shift; [ "$a" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$a"; done
 exec {java} "$@"
 '''
@@ -80,19 +82,19 @@ def java_home(
     cache:Path, # folder for downloads; the launcher lies below it
     java:Java|None=None, # default: `find_java()`
 ) -> Path: # what `JAVA_HOME` must be for pyspark
-    "A Java home that Spark starts from: the runtime's own, or one with a launcher when it lacks the vector module."
+    """A Java home that Spark starts from: the runtime's own, or one with a launcher when it lacks the vector module.
+    Raises `StackError` where the cache cannot be written."""
     java = java or find_java()
     if java.vector: return java.home
     home = Path(cache)/'java'/f'{java.origin.lower()}-{java.version}-{sha256(bytes(java.home)).hexdigest()[:8]}'
-    text = LAUNCHER.format(java=shlex.quote(str(java.java)))
-    launcher = home/'bin'/'java'
+    launcher, text = home/'bin'/'java', _LAUNCHER.format(java=shlex.quote(str(java.java)))
     try:
-        if not launcher.exists() or launcher.read_text() != text or not os.access(launcher, os.X_OK): _write(launcher, text)
-    except OSError as e: raise StackError(f'{launcher} cannot be written: {e.strerror}', 'Check the cache folder or set STOCK_PIPELINE_CACHE') from None
+        if not _is_program(launcher, text):
+            launcher.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(launcher, text, mode=0o755) # another process may be starting from it
+    except OSError as e:
+        remedy = 'Check the cache folder or set STOCK_PIPELINE_CACHE'
+        raise StackError(f'{launcher} cannot be written: {e.strerror}', remedy) from None
     return home
 
-def _write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.{os.getpid()}')
-    part.write_text(text); part.chmod(0o755)
-    part.replace(path) # whole or not at all: another process may be starting from it
+def _is_program(path, text): return path.exists() and path.read_text() == text and os.access(path, os.X_OK)

@@ -12,15 +12,14 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from ..core.errors import StackError
-from ..core.files import FileLock
+from ..core.files import FileLock, write_atomic
 from .archives import fetch_artifacts, group_dir
 from .class_archive import ClassArchive, archive_path
 from .java import find_java
 from .server import Server, free_port
 
 # %% auto #0
-__all__ = ['RETENTION_HOURS', 'LOG4J', 'JVM', 'broker_count', 'kafka_properties', 'kafka_id', 'format_template', 'format_folder',
-           'KafkaServer']
+__all__ = ['RETENTION_HOURS', 'broker_count', 'kafka_properties', 'kafka_id', 'format_template', 'format_folder', 'KafkaServer']
 
 # %% ../../nbs/02_local/07_kafka.ipynb #a5a97d78
 def _read(sock, n):
@@ -36,7 +35,8 @@ def broker_count(
     timeout:float=2, # seconds
 ) -> int: # raises `OSError` when nobody answers
     "How many brokers the cluster at this address knows."
-    body = struct.pack('>hhih', 3, 1, 1, 5) + b'probe' + struct.pack('>i', 0) # api, version, correlation, client id, no topics
+    # api, version, correlation, client id, no topics
+    body = struct.pack('>hhih', 3, 1, 1, 5) + b'probe' + struct.pack('>i', 0)
     with socket.create_connection((host, port), timeout) as sock:
         sock.sendall(struct.pack('>i', len(body)) + body)
         size, = struct.unpack('>i', _read(sock, 4))
@@ -47,6 +47,32 @@ def broker_count(
 # %% ../../nbs/02_local/07_kafka.ipynb #c6719c2d
 RETENTION_HOURS = 7*24
 
+_BROKER = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'auto.create.topics.enable': 'false',
+    'num.partitions': 3,
+    'log.retention.hours': RETENTION_HOURS,
+    'log.segment.bytes': 128 << 20,
+    'log.cleaner.dedupe.buffer.size': 4 << 20,
+    'num.network.threads': 2,
+    'num.io.threads': 4,
+    'background.threads': 2,
+    'group.initial.rebalance.delay.ms': 0,
+    'controlled.shutdown.enable': 'true',
+    'broker.heartbeat.interval.ms': 1000,
+    'broker.session.timeout.ms': 3000,
+    'metadata.max.idle.interval.ms': 0,
+    'transaction.state.log.min.isr': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+} | {
+    f'{topic}.{what}': 1
+    for topic in ('offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic')
+    for what in ('replication.factor', 'num.partitions')
+}
+
 def kafka_properties(
     folder:Path, # data
     port:int, # for clients
@@ -54,21 +80,18 @@ def kafka_properties(
     advertised:str='', # host:port that clients are told; default: the real one
 ) -> str: # text of `server.properties`
     "A broker and its controller in one process, on loopback."
-    values = {'process.roles': 'broker,controller', 'node.id': 1, 'controller.quorum.voters': f'1@127.0.0.1:{controller_port}',
+    clients = advertised or f'127.0.0.1:{port}'
+    values = _BROKER | {
+        'controller.quorum.voters': f'1@127.0.0.1:{controller_port}',
         'listeners': f'PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}',
-        'advertised.listeners': f"PLAINTEXT://{advertised or f'127.0.0.1:{port}'}", 'controller.listener.names': 'CONTROLLER',
-        'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT', 'log.dirs': folder,
-        'auto.create.topics.enable': 'false', 'num.partitions': 3, 'log.retention.hours': RETENTION_HOURS, 'log.segment.bytes': 128<<20,
-        'log.cleaner.dedupe.buffer.size': 4<<20, 'num.network.threads': 2, 'num.io.threads': 4, 'background.threads': 2,
-        'group.initial.rebalance.delay.ms': 0, 'controlled.shutdown.enable': 'true', 'broker.heartbeat.interval.ms': 1000,
-        'broker.session.timeout.ms': 3000, 'metadata.max.idle.interval.ms': 0}
-    for topic in ('offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'):
-        values |= {f'{topic}.replication.factor': 1, f'{topic}.num.partitions': 1}
-    values |= {'transaction.state.log.min.isr': 1, 'share.coordinator.state.topic.min.isr': 1}
-    return '\n'.join(f'{k}={v}' for k, v in values.items()).replace('\\', '\\\\') + '\n'
+        'advertised.listeners': f'PLAINTEXT://{clients}',
+        'log.dirs': folder,
+    }
+    text = '\n'.join(f'{k}={v}' for k, v in values.items()) + '\n'
+    return text.replace('\\', '\\\\')
 
 # %% ../../nbs/02_local/07_kafka.ipynb #c1da0b1e
-LOG4J = '''status = error
+_LOG4J = '''status = error
 appender.file.type = RollingFile
 appender.file.name = file
 appender.file.fileName = ${sys:kafka.logfile}
@@ -102,9 +125,12 @@ def format_template(
     with FileLock(path.with_name('lock')), tempfile.TemporaryDirectory(dir=path.parent) as tmp:
         props = Path(tmp)/'server.properties'
         props.write_text(kafka_properties(Path(tmp)/'data', 9092, 9093))
-        argv = _java(['-Xmx128m', '-XX:TieredStopAtLevel=1'], 'kafka.tools.StorageTool', 'format', '-t', kafka_id(), '-c', props, cache=cache)
-        done = subprocess.run([str(o) for o in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode: raise StackError(f'kafka cannot format its folder: {(done.stderr or done.stdout).strip().splitlines()[-1:]}', 'Check that the disk has room')
+        small = ['-Xmx128m', '-XX:TieredStopAtLevel=1']
+        argv = _java(small, 'kafka.tools.StorageTool', 'format', '-t', kafka_id(), '-c', props, cache=cache)
+        done = subprocess.run(list(map(str, argv)), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()[-1:]
+            raise StackError(f'kafka cannot format its folder: {said}', 'Check that the disk has room')
         (Path(tmp)/'data'/'bootstrap.checkpoint').replace(path)
     return path
 
@@ -118,13 +144,13 @@ def format_folder(
     if not meta.exists():
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(format_template(cache), folder/'bootstrap.checkpoint')
-        part = folder/'meta.properties.new'
-        part.write_text(f'version=1\ncluster.id={kafka_id()}\nnode.id=1\ndirectory.id={kafka_id()}\n')
-        part.replace(meta)
-    return next((o.split('=', 1)[1] for o in meta.read_text().splitlines() if o.startswith('cluster.id=')), '')
+        write_atomic(meta, f'version=1\ncluster.id={kafka_id()}\nnode.id=1\ndirectory.id={kafka_id()}\n')
+    lines = meta.read_text().splitlines()
+    return next((o.removeprefix('cluster.id=') for o in lines if o.startswith('cluster.id=')), '')
 
 # %% ../../nbs/02_local/07_kafka.ipynb #4f44b43e
-JVM = ('-Xms96m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError', '-XX:-UsePerfData', '-Djava.awt.headless=true')
+_JVM = ('-Xms96m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1',
+        '-XX:+ExitOnOutOfMemoryError', '-XX:-UsePerfData', '-Djava.awt.headless=true')
 
 class KafkaServer(Server):
     "An embedded Kafka broker."
@@ -135,20 +161,23 @@ class KafkaServer(Server):
     @cached_property
     def archive(self) -> ClassArchive:
         java = find_java()
-        return ClassArchive(lambda: archive_path(self.cache, 'kafka', java, group_dir(self.cache, 'kafka').glob('*.jar')), java, self.home/'run', 'kafka')
+        jars = lambda: group_dir(self.cache, 'kafka').glob('*.jar')
+        return ClassArchive(lambda: archive_path(self.cache, 'kafka', java, jars()), java, self.home/'run', 'kafka')
 
     def ready(self) -> bool: return broker_count(self.port) > 0
 
     def argv(self) -> list:
-        options = [*JVM, *self.archive.options(), f"-Dlog4j2.configurationFile={(self.folder/'log4j2.properties').as_uri()}", f'-Dkafka.logfile={self.log}']
+        log4j = (self.folder/'log4j2.properties').as_uri()
+        options = [*_JVM, *self.archive.options(), f'-Dlog4j2.configurationFile={log4j}', f'-Dkafka.logfile={self.log}']
         return _java(options, 'kafka.Kafka', self.folder/'server.properties', cache=self.cache)
 
     def before(self) -> None:
         fetch_artifacts(self.cache, ['kafka'])
         format_folder(self.folder/'data', self.cache)
         self.controller_port = self.controller_port or free_port()
-        (self.folder/'server.properties').write_text(kafka_properties(self.folder/'data', self.port, self.controller_port, self.advertised))
-        (self.folder/'log4j2.properties').write_text(LOG4J.replace('LEVEL', 'info'))
+        properties = kafka_properties(self.folder/'data', self.port, self.controller_port, self.advertised)
+        (self.folder/'server.properties').write_text(properties)
+        (self.folder/'log4j2.properties').write_text(_LOG4J.replace('LEVEL', 'info'))
 
     def after(self) -> None: self.archive.keep()
 

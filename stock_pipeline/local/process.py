@@ -5,7 +5,7 @@
 # %% ../../nbs/02_local/04_process.ipynb #e9eb3135
 from __future__ import annotations
 
-import asyncio, os, re, signal, sys, threading, time
+import asyncio, os, re, signal, sys, threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import psutil
+
+from ..core.waiting import wait_until
 
 # %% auto #0
 __all__ = ['RUN_VARIABLE', 'STOP_SIGNALS', 'process_start', 'ProcessRef', 'family', 'marked', 'kill_all', 'end_process',
@@ -82,8 +84,9 @@ def marked(
     home:Path, # that processes were started for, without symbolic links
     known:Collection[ProcessRef]=(), # what was started for it, by its own records
 ) -> list[psutil.Process]:
-    """Processes whose environment says that they work for this home; this process and its parents are not among them. Root in
-    a container may not read the environment of another user's process: that one, or its parent, must be among the known."""
+    """Processes whose environment says that they work for this home; this process and its parents are not among them.
+    Root in a container may not read the environment of another user's process. That one, or its parent, must be among
+    the known."""
     out, own = [], {os.getpid(), *(p.pid for p in psutil.Process().parents())}
     pids = {o.pid for o in known if o.mine()}
     for p in psutil.process_iter():
@@ -111,23 +114,21 @@ def kill_all(
     _wait_gone(processes, patience)
 
 def _gone(process):
-    """A zombie is gone too: it only waits for its parent to take note, which a container's first process may never do. But one
-    whose other threads still end holds its ports and files."""
-    try: return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    """A zombie is gone too: it only waits for its parent to take note, which a container's first process may never do.
+    But one whose other threads still end holds its ports and files."""
+    try:
+        if not process.is_running(): return True
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
     except psutil.Error: return True
 
 def _wait_gone(processes, patience):
-    until = time.monotonic() + patience
-    while not all(map(_gone, processes)):
-        if time.monotonic() > until: return False
-        time.sleep(0.01)
-    return True
+    return wait_until(lambda: all(map(_gone, processes)), patience, pause=0.01, not_yet=())
 
 def end_process(
     ref:ProcessRef, # nothing happens unless it is still ours
     sig:int=signal.SIGTERM, # what it takes as a request to stop
     patience:float=10, # seconds for it to stop by itself
-    home:Path|None=None, # that it works for: where the leader is gone, members of its session that work for it are ended
+    home:Path|None=None, # that it works for; where it is gone itself, others of its session that do are ended
 ) -> bool: # it stopped by itself
     "Stop a process and its family; afterwards none of them is left."
     if not ref.mine():

@@ -5,25 +5,27 @@
 # %% ../../nbs/02_local/09_redis.ipynb #ee4f7bd1
 from __future__ import annotations
 
-import os, platform, shutil, socket, subprocess, sys, zipfile
+import platform, shutil, socket, subprocess, sys, zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from fastcore.basics import patch
 
 from ..core.errors import StackError
+from ..core.files import write_atomic
 from .archives import fetch_artifacts, jar_paths
 from .home import secret
-from .server import Server, free_port
+from .server import Server
 
 # %% auto #0
 __all__ = ['OLDEST_REDIS', 'unpack_redis', 'redis_binary', 'redis_conf', 'RedisServer']
 
 # %% ../../nbs/02_local/09_redis.ipynb #1364b792
 def _version(path):
-    try: out = subprocess.run([str(path), '--version'], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20).stdout
+    options = dict(stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+    try: done = subprocess.run([str(path), '--version'], **options)
     except (OSError, subprocess.TimeoutExpired): return ()
-    text = next((o[2:] for o in out.split() if o.startswith('v=')), '')
+    text = next((o[2:] for o in done.stdout.split() if o.startswith('v=')), '')
     return tuple(int(o) for o in text.split('.')[:2] if o.isdigit())
 
 def unpack_redis(
@@ -33,16 +35,14 @@ def unpack_redis(
     machine:str=platform.machine(), # e.g. 'x86_64', 'aarch64'
 ) -> Path|None: # None: nothing for this platform
     "Take the platform's binary out of the archive."
-    arch = {'x86_64': 'amd64', 'amd64': 'amd64', 'aarch64': 'arm64', 'arm64': 'arm64'}.get(machine.lower(), machine)
+    arch = {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine.lower(), machine.lower())
     with zipfile.ZipFile(jar) as z:
-        name = next((o for o in z.namelist() if o.startswith('redis-server-') and o.endswith(f'-{system}-{arch}')), None)
-        if not name: return None
-        path = Path(cache)/'redis'/name
-        if path.exists() and path.stat().st_size == z.getinfo(name).file_size: return path
+        fitting = [o for o in z.namelist() if o.startswith('redis-server-') and o.endswith(f'-{system}-{arch}')]
+        if not fitting: return None
+        path = Path(cache)/'redis'/fitting[0]
+        if path.exists() and path.stat().st_size == z.getinfo(fitting[0]).file_size: return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f'{name}.{os.getpid()}')
-        part.write_bytes(z.read(name)); part.chmod(0o755)
-        part.replace(path)
+        write_atomic(path, z.read(fitting[0]), mode=0o755)
     return path
 
 # %% ../../nbs/02_local/09_redis.ipynb #bc9c1881
@@ -63,18 +63,31 @@ def redis_binary(
     "A Redis server that runs here."
     for path in _candidates(cache):
         if path and _version(path) >= OLDEST_REDIS: return Path(path)
-    raise StackError('No Redis server runs on this machine', 'Install one: apt install redis-server, or brew install redis')
+    remedy = 'Install one: apt install redis-server, or brew install redis'
+    raise StackError('No Redis server runs on this machine', remedy)
 
 # %% ../../nbs/02_local/09_redis.ipynb #bed189f7
+_REDIS = {
+    'bind': '127.0.0.1',
+    'daemonize': 'no',
+    'save': '""',
+    'appendonly': 'no',
+    'maxmemory': '64mb',
+    'maxmemory-policy': 'allkeys-lru',
+    'databases': 1,
+    'hz': 2,
+    'set-proc-title': 'no',
+    'loglevel': 'notice',
+}
+
 def redis_conf(
     folder:Path, # working folder
     port:int,
     password:str,
 ) -> str: # text of `redis.conf`
     "A cache on loopback that writes nothing to disk."
-    values = [('bind', '127.0.0.1'), ('port', port), ('requirepass', password), ('dir', f'"{folder}"'), ('daemonize', 'no'), ('save', '""'),
-        ('appendonly', 'no'), ('maxmemory', '64mb'), ('maxmemory-policy', 'allkeys-lru'), ('databases', 1), ('hz', 2), ('set-proc-title', 'no'), ('loglevel', 'notice')]
-    return ''.join(f'{k} {v}\n' for k, v in values)
+    values = _REDIS | {'port': port, 'requirepass': password, 'dir': f'"{folder}"'}
+    return ''.join(f'{k} {v}\n' for k, v in values.items())
 
 class RedisServer(Server):
     "An embedded Redis."

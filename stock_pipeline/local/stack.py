@@ -20,7 +20,9 @@ from pydantic import SecretStr
 from ..core.config import Settings, load_settings
 from ..core.disk import disk_errors
 from ..core.errors import StackError
-from .home import SMALL_DISK, check_erasable, home_lock, home_processes, is_home, make_home
+from stock_pipeline.local.home import (
+    SMALL_DISK, check_erasable, home_lock, home_processes, is_home, lock_holder, make_home,
+)
 from .kafka import KafkaServer
 from .postgres import PostgresServer, end_postmaster, folder_elsewhere
 from .process import kill_all
@@ -28,10 +30,13 @@ from .redis import RedisServer
 from .server import Server, ServiceSpec, free_port
 
 # %% auto #0
-__all__ = ['ROLE_SETTINGS', 'GUARD', 'Stack', 'erase_home', 'guarded', 'embedded_stack']
+__all__ = ['ROLE_SETTINGS', 'FEED_SUFFIXES', 'Stack', 'erase_home', 'guarded', 'throwaway_settings', 'embedded_stack']
 
 # %% ../../nbs/02_local/10_stack.ipynb #1886cbac
-ROLE_SETTINGS = {'owner': 'postgres', 'writer': 'postgres_writer', 'reader': 'postgres_reader'} # role -> first part of its two settings
+# role -> first part of its two settings
+ROLE_SETTINGS = {'owner': 'postgres', 'writer': 'postgres_writer', 'reader': 'postgres_reader'}
+
+FEED_SUFFIXES = '', '_simulated', '_replay' # of the databases: each feed has one
 
 class Stack:
     "The embedded servers of one home."
@@ -42,16 +47,21 @@ class Stack:
         redis:bool=True,
         durable:bool=True, # False: commits do not wait for the disk; for throwaway stacks
     ):
-        self._settings, home, cache = settings, settings.stock_pipeline_home, settings.stock_pipeline_cache
-        self.kafka = KafkaServer(home, cache, _port(settings.kafka_bootstrap_servers)) if kafka else None
-        self.redis = RedisServer(home, cache, _port(settings.redis_url.get_secret_value())) if redis else None
-        roles = {role: (getattr(settings, f'{name}_user'), getattr(settings, f'{name}_password').get_secret_value()) for role, name in ROLE_SETTINGS.items()}
-        self.postgres = PostgresServer(home, cache, settings.postgres_port, roles, [f'{settings.postgres_db}{o}' for o in ('', '_simulated', '_replay')], durable) if postgres else None
+        self._settings = settings
+        at = settings.stock_pipeline_home, settings.stock_pipeline_cache
+        self.kafka = KafkaServer(*at, _port(settings.kafka_bootstrap_servers)) if kafka else None
+        self.redis = RedisServer(*at, _port(settings.redis_url.get_secret_value())) if redis else None
+        roles, databases = _roles(settings), [f'{settings.postgres_db}{o}' for o in FEED_SUFFIXES]
+        self.postgres = PostgresServer(*at, settings.postgres_port, roles, databases, durable) if postgres else None
 
     @property
     def servers(self) -> list[Server]: return [o for o in (self.postgres, self.redis, self.kafka) if o]
 
 def _port(address): return urlsplit(address if '//' in address else f'//{address.split(",")[0]}').port
+
+def _roles(settings): # role -> user and password
+    part = lambda name, what: getattr(settings, f'{name}_{what}')
+    return {role: (part(o, 'user'), part(o, 'password').get_secret_value()) for role, o in ROLE_SETTINGS.items()}
 
 # %% ../../nbs/02_local/10_stack.ipynb #c6740e7a
 @patch(as_prop=True)
@@ -61,8 +71,9 @@ def settings(self:Stack) -> Settings:
     for o in self.servers: o.choose_port()
     if self.kafka: new |= {'kafka_bootstrap_servers': self.kafka.advertised or self.kafka.address}
     if self.redis: new |= {'redis_url': SecretStr(self.redis.url)}
-    if self.postgres: new |= {'postgres_host': '127.0.0.1', 'postgres_port': self.postgres.port,
-        **{f'{name}_password': SecretStr(self.postgres.password(role)) for role, name in ROLE_SETTINGS.items()}}
+    if self.postgres:
+        new |= {'postgres_host': '127.0.0.1', 'postgres_port': self.postgres.port}
+        new |= {f'{name}_password': SecretStr(self.postgres.password(role)) for role, name in ROLE_SETTINGS.items()}
     return self._settings.model_copy(update=new)
 
 @patch
@@ -75,9 +86,10 @@ def specs(self:Stack) -> list[ServiceSpec]: # in the order of starting
 def start(self:Stack,
     patience:float=60, # seconds
 ) -> Settings: # real addresses and passwords
-    "Start all servers at once and wait until they are ready."
+    "Start all servers at once and wait until they are ready; raises the first `StackError` when one cannot."
     settings = self.settings
-    with ThreadPoolExecutor(max(1, len(self.servers))) as pool: jobs = [pool.submit(o.start, patience) for o in self.servers]
+    with ThreadPoolExecutor(max(1, len(self.servers))) as pool:
+        jobs = [pool.submit(o.start, patience) for o in self.servers]
     if errors := [o.exception() for o in jobs if o.exception()]:
         self.stop()
         raise errors[0]
@@ -97,8 +109,8 @@ def _unmount(home): # the small disks that `prove` puts into a home of its own
 def erase_home(
     home:Path, # STOCK_PIPELINE_HOME; nothing happens when it is not there
 ) -> None:
-    """End every process of this home and delete its data, PostgreSQL's too where it lies elsewhere. Raises `StackError`, and
-    neither ends nor deletes anything, where the folder is not a home of this program."""
+    """End every process of this home and delete its data, PostgreSQL's too where it lies elsewhere.
+    Raises `StackError`, and neither ends nor deletes anything, where the folder is not a home of this program."""
     home = Path(home)
     if home.exists() or home.is_symlink(): check_erasable(home)
     home = home.resolve()
@@ -110,24 +122,30 @@ def erase_home(
 
 @patch
 def remove(self:Stack) -> None:
-    "Erase the home of this stack; for `reset` and for throwaway stacks. Raises `StackError` as `erase_home` does."
-    erase_home(self._settings.stock_pipeline_home)
+    "Erase the home of this stack; raises `StackError` as `erase_home` does, and while another process works in it."
+    home = self._settings.stock_pipeline_home
+    if holder := lock_holder(home):
+        raise StackError(f'The pipeline runs in {home} (process {holder})', 'Stop it first with: stock-pipeline down')
+    erase_home(home)
 
-GUARD = """import sys
+_GUARD = """import sys
 if not sys.stdin.read():
     sys.path.insert(0, sys.argv[2])
     from stock_pipeline.local.stack import erase_home
     erase_home(sys.argv[1])
 """
 
+def _not_empty(home):
+    return StackError(f'{home} is not empty, and a throwaway stack removes its home', 'Name another folder')
+
 @contextmanager
 def guarded(
     home:Path, # new or empty; erased when this process dies inside
 ) -> Iterator[None]:
-    "Whatever happens to this process, nothing of the home is left; raises `StackError` for a folder that holds something."
+    "Whatever happens to this process, nothing of the home is left; raises `StackError` for one that holds something."
     with disk_errors('home', home): made = is_home(make_home(home))
-    if not made: raise StackError(f'{home} is not empty, and a throwaway stack removes its home', 'Name another folder')
-    argv = [sys.executable, '-c', GUARD, str(home), str(Path(find_spec('stock_pipeline').origin).parents[1])]
+    if not made: raise _not_empty(home)
+    argv = [sys.executable, '-c', _GUARD, str(home), str(Path(find_spec('stock_pipeline').origin).parents[1])]
     guard = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                              start_new_session=True)
     try: yield
@@ -136,6 +154,19 @@ def guarded(
         finally: guard.communicate(b'done')
 
 # %% ../../nbs/02_local/10_stack.ipynb #307e1417
+def throwaway_settings(
+    home:Path, # STOCK_PIPELINE_HOME
+) -> dict: # overrides for `load_settings`
+    "Free ports, and passwords that are made there, whatever the user's settings say."
+    ports = [free_port() for _ in range(3)]
+    passwords = {f'{o}_password': '' for o in ROLE_SETTINGS.values()}
+    return passwords | {
+        'stock_pipeline_home': home,
+        'kafka_bootstrap_servers': f'127.0.0.1:{ports[0]}',
+        'postgres_port': ports[1],
+        'redis_url': f'redis://127.0.0.1:{ports[2]}/0',
+    }
+
 @contextmanager
 def embedded_stack(
     home:Path|str|None=None, # default: a new temporary folder; must be empty
@@ -147,10 +178,8 @@ def embedded_stack(
 ): # gives `Settings` with real addresses and passwords
     "Real servers for a while; afterwards nothing is left of them."
     home = Path(home or tempfile.mkdtemp(prefix='stock-pipeline-')).resolve()
-    if home.exists() and any(home.iterdir()): raise StackError(f'{home} is not empty, and a throwaway stack removes its home', 'Name another folder')
-    ports = [free_port() for _ in range(3)]
-    settings = load_settings(None, **{'stock_pipeline_home': home, 'kafka_bootstrap_servers': f'127.0.0.1:{ports[0]}', 'postgres_port': ports[1],
-        'redis_url': f'redis://127.0.0.1:{ports[2]}/0', **{f'{o}_password': '' for o in ROLE_SETTINGS.values()}, **overrides})
+    if home.exists() and any(home.iterdir()): raise _not_empty(home)
+    settings = load_settings(None, **throwaway_settings(home) | overrides)
     with guarded(home), home_lock(home):
         stack = Stack(settings, kafka, postgres, redis, durable)
         try: yield stack.start()
