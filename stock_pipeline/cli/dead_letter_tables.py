@@ -39,7 +39,7 @@ def tally_table(
     "Counts by reason."
     total, waiting = sum(t.count for t in tallies), sum(t.waiting for t in tallies)
     uncopied = f', {waiting:,} not copied to their topic yet' if waiting else ''
-    numbers = 'Count', 'Replayed', 'Newest'
+    numbers = 'Count', 'Resent', 'Newest'
     out = _table(f'{total:,} dead letters{uncopied}', 'Reason', 'Stage', *numbers, right=numbers)
     for t in tallies:
         kind = Text(printable(t.reason)), Text(printable(t.stage))
@@ -48,7 +48,7 @@ def tally_table(
 
 # %% ../../nbs/15_cli/05_dead_letter_tables.ipynb #c387c770
 def _line_of(o): # cells of `dead_letter_table`, but the first two
-    reason = o.reason + (' (replayed)' if o.replayed_at else '')
+    reason = o.reason + (' (resent)' if o.replayed_at else '')
     length = 'null' if o.value_length is None else f'{o.value_length:,}'
     return reason, o.stage, place_of(o), length, printable(o.value, 60)
 
@@ -71,7 +71,7 @@ def _facts(o): # what is shown of one, by name
     length = None if o.value_length is None else f'{o.value_length:,} bytes{kept}'
     return dict(Id=o.id, Reason=o.reason, Stage=o.stage, Detail=o.detail, Where=place_of(o), Topic=o.topic_id,
         Key=printable(o.key, 200), Received=o.received_at, Stored=o.created_at, Copied=o.copied_at or 'not yet',
-        Replayed=again, Length=length, SHA256=o.value_sha256)
+        Resent=again, Length=length, SHA256=o.value_sha256)
 
 def show_dead_letter(
     o:DeadLetter,
