@@ -65,7 +65,7 @@ class ServiceSpec:
     depends_on: tuple = () # names of those that must be ready before
     address: str|Callable[[], str] = '' # shown to people
     before: Callable[[], None] = lambda: None # runs before each start
-    after: Callable[[], None] = lambda: None # runs when it has ended
+    after: Callable[[], object] = lambda: None # runs when it has ended
     folder: str = '' # in its command line or its working folder, to recognise it
     cwd: Path|None = None
     user: str|None = None # run as this user (root only)
