@@ -44,7 +44,9 @@ class OccurrenceCounter:
     def at_least(self, item, n:int):
         "Remember that there were `n` equal items, if fewer are known."
         known = self.known(item)
-        if n > known: self(item); self._young[item] = n
+        if n > known:
+            self(item)
+            self._young[item] = n
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #b08a6116
 @dataclass
@@ -67,13 +69,16 @@ class TradeIdentity:
         keep:int=100_000, # distinct trades remembered, at least
         counts:IdentityCounts|None=None, # shared with others who count
     ):
-        self.counts, self._seen, self._occurrence = counts or IdentityCounts(), OccurrenceCounter(messages), OccurrenceCounter(keep)
+        self.counts = counts or IdentityCounts()
+        self._seen, self._occurrence = OccurrenceCounter(messages), OccurrenceCounter(keep)
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #e0eec929
 from fastcore.basics import patch
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #713585df
-def _key(trades, raws): return hash((*trades, *[raw[:MOST_BYTES] for raw in raws])) # as much as a dead letter keeps of it; 64 bits are enough to remember it by
+def _key(trades, raws): # of a message; a hash of 64 bits is enough to remember it by
+    kept = [raw[:MOST_BYTES] for raw in raws] # as much as a dead letter keeps of it
+    return hash((*trades, *kept))
 
 @patch
 def redelivered(self:TradeIdentity, m:TradeMessage) -> bool: # then nothing of it is new
@@ -86,17 +91,12 @@ def redelivered(self:TradeIdentity, m:TradeMessage) -> bool: # then nothing of i
     return True
 
 @patch
-def numbered(self:TradeIdentity, trades:list[Trade]) -> list[tuple[Trade, int]]: # each with the number of equal ones before it
+def numbered(self:TradeIdentity, trades:list[Trade]) -> list[tuple[Trade, int]]: # with the equal ones before it
     "Number the trades of one new message."
     found = [(t, self._occurrence(t)) for t in trades]
     if len(found) == 1 and found[0][1]: self.counts.ambiguous += 1
     self.counts.accepted += len(found)
     return found
-
-@patch
-def accept(self:TradeIdentity, m:TradeMessage) -> list[tuple[Trade, int]]: # new trades, each with the number of equal ones before it
-    "The trades of a message that are new; none when the whole message is a redelivery."
-    return [] if self.redelivered(m) else self.numbered(m.trades)
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #cf5ae31d
 class PastMessage(NamedTuple):
@@ -124,9 +124,11 @@ def restore(self:TradeIdentity, messages:list[PastMessage]): # the oldest first
         trades = [_trade(t) for t in m.ticks if t.source == 'websocket']
         if len(trades) + len(m.dead_letters) > 1: self._seen(_key(trades, m.dead_letters))
         for t in (t for t in m.ticks if t.source == 'websocket'):
-            n = occurrence_of(t, known := self._occurrence.known(_trade(t)), most := min(1000, tries))
+            known, most = self._occurrence.known(_trade(t)), min(1000, tries)
+            n = occurrence_of(t, known, most)
             if n != known: tries -= most if n < 0 else n
-            self._occurrence.at_least(_trade(t), (known if n < 0 else n) + 1) # an id that is made in another way is counted
+            before = known if n < 0 else n # an id that is made in another way is counted
+            self._occurrence.at_least(_trade(t), before + 1)
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #0122725e
 class QuoteIdentity:
@@ -145,4 +147,5 @@ class QuoteIdentity:
     def restore(self, messages:list[PastMessage]): # the oldest first
         "Remember the last quotes of an earlier run."
         for t in (t for m in messages for t in m.ticks if t.source == 'rest'):
-            self._last[t.symbol] = Quote(t.symbol, t.price, t.change, t.percent_change, t.high, t.low, t.open, t.previous_close, t.event_time)
+            self._last[t.symbol] = Quote(t.symbol, t.price, t.change, t.percent_change, t.high, t.low, t.open,
+                t.previous_close, t.event_time)

@@ -37,6 +37,7 @@ class Jumps:
         self._bands[key] = price/self._half, price*self._half
         if before/self.factor < price < before*self.factor: return False
         self.count += 1
-        self.last.append(dict(symbol=key, before=str(before), price=str(price), factor=f'{max(price/before, before/price):.3g}', t_ms=t_ms))
+        times = max(price/before, before/price)
+        self.last.append(dict(symbol=key, before=str(before), price=str(price), factor=f'{times:.3g}', t_ms=t_ms))
         log.warning('%s jumped from %s to %s; stored, and flagged', key, before, price)
         return True

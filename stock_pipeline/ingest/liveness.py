@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 # %% auto #0
-__all__ = ['Limits', 'Step', 'Pulse', 'Liveness']
+__all__ = ['USUAL_LIMITS', 'SilenceLimits', 'Step', 'Pulse', 'Liveness']
 
 # %% ../../nbs/05_ingest/08_liveness.ipynb #db1f4190
 @dataclass(frozen=True)
-class Limits:
+class SilenceLimits:
     "All in seconds, but for `usual`."
     feed_s: float = 30. # no trade of any symbol
     symbol_s: float = 120. # no trade of one symbol, at least
@@ -27,11 +27,13 @@ class Limits:
     quiet_s: float = 3600. # between two quotes about a quiet symbol, at most
     mute_s: float = 900. # between two reconnects that bring nothing, at most
 
-    def faster(self, times:float) -> Limits:
+    def faster(self, times:float) -> SilenceLimits:
         "The same clocks, running faster: for tests."
         return replace(self, **{k: v/times for k, v in vars(self).items() if k != 'usual'})
 
-# %% ../../nbs/05_ingest/08_liveness.ipynb #b25856a5
+USUAL_LIMITS = SilenceLimits()
+
+# %% ../../nbs/05_ingest/08_liveness.ipynb #1c73d6d0
 class Step(NamedTuple):
     "What is to be done."
     do: str # ask, reconnect, resubscribe, not_carried
@@ -56,14 +58,17 @@ class Liveness:
     def __init__(self,
         symbols:Iterable[str],
         now:float=0., # monotonic seconds
-        limits:Limits=Limits(),
+        limits:SilenceLimits=USUAL_LIMITS,
     ):
-        self.limits, self.pulses = limits, {s: Pulse(since=now, ask_at=now + limits.symbol_s) for s in symbols}
+        self.limits = limits
+        self.pulses = {s: Pulse(since=now, ask_at=now + limits.symbol_s) for s in symbols}
         self.state = 'starting' # live, silent, quiet, unconfirmed, mute, or why it is excused
         self.fruitless = 0 # reconnects for muteness since the last trade
         self.sure_at = now # until then the feed was surely alive: a trade, a quote that was not newer, a closed market
-        self._since = self._opened = now
-        self._ask_at, self._symbol_at, self._rank, self._newer = now, now, 0, None # _newer: (symbol, decided at)
+        self._since = self._opened = now # the silence of all; the connection
+        self._ask_at = self._symbol_at = now # not before: the next question about the feed, about a symbol
+        self._rank = 0 # questions about the feed in this silence
+        self._newer = None # symbol, decided at: its quote was newer than what was heard
 
     @property
     def not_carried(self) -> list[str]: return [s for s, p in self.pulses.items() if p.stage == 'not_carried']
@@ -86,7 +91,8 @@ def heard(self:Liveness,
     at:float, # when it came
 ):
     "A trade came."
-    self._since, self._newer, self._rank, self.fruitless, self.sure_at, self.state = max(at, self._since), None, 0, 0, max(at, self.sure_at), 'live'
+    self._since, self.sure_at = max(at, self._since), max(at, self.sure_at)
+    self._newer, self._rank, self.fruitless, self.state = None, 0, 0, 'live'
     if (p := self.pulses.get(symbol)) is None: return
     gap = max(0., at - p.since)
     p.usual_s = gap if p.usual_s is None else p.usual_s + .2*(gap - p.usual_s)
@@ -138,17 +144,25 @@ def _ranked(self:Liveness, skip):
 @patch
 def _feed_step(self:Liveness, now, skip):
     silent = now - self._since
-    if self._newer:
-        symbol, decided_at = self._newer
-        if now < decided_at: return
-        self.fruitless, self._newer, self.state = self.fruitless + 1, None, 'mute'
-        self._since = self._ask_at = now
-        return Step('reconnect', symbol, 'feed', f'{symbol} was traded, but no trade came for {silent:.0f} s')
-    if silent < min(self.limits.feed_s * 2**min(max(0, self.fruitless - 1), 30), self.limits.mute_s) or now < self._ask_at: return
-    if ranked := self._ranked(skip):
-        first, *others = ranked
-        self._ask_at, self.state = now + (self.limits.ask_again_s if self._rank < 4 else self.limits.idle_s), self.state if self.state in ('quiet', 'unconfirmed', 'mute') else 'silent'
-        return Step('ask', others[self._rank//2 % len(others)] if self._rank % 2 and others else first, 'feed', f'no trade for {silent:.0f} s')
+    if self._newer: return self._feed_decision(now, silent)
+    fruitless = min(max(0, self.fruitless - 1), 30)
+    patience = min(self.limits.feed_s * 2**fruitless, self.limits.mute_s)
+    if silent < patience or now < self._ask_at: return
+    if not (ranked := self._ranked(skip)): return
+    first, *others = ranked
+    self._ask_at = now + (self.limits.ask_again_s if self._rank < 4 else self.limits.idle_s)
+    if self.state not in ('quiet', 'unconfirmed', 'mute'): self.state = 'silent'
+    is_others_turn = self._rank % 2 and others
+    symbol = others[self._rank//2 % len(others)] if is_others_turn else first
+    return Step('ask', symbol, 'feed', f'no trade for {silent:.0f} s')
+
+@patch
+def _feed_decision(self:Liveness, now, silent): # a quote was newer: is the grace over?
+    symbol, decided_at = self._newer
+    if now < decided_at: return
+    self.fruitless, self._newer, self.state = self.fruitless + 1, None, 'mute'
+    self._since = self._ask_at = now
+    return Step('reconnect', symbol, 'feed', f'{symbol} was traded, but no trade came for {silent:.0f} s')
 
 # %% ../../nbs/05_ingest/08_liveness.ipynb #1f269dd7
 @patch
@@ -164,10 +178,12 @@ def _symbol_step(self:Liveness, now, skip):
     if now - self._since >= self.limits.feed_s: return
     for s, p in self.pulses.items():
         if p.newer_ms is not None and now >= p.ask_at: return self._decide(s, p, now)
-    due = [(p.ask_at, s) for s, p in self.pulses.items() if p.newer_ms is None and now >= p.ask_at and s not in skip]
-    if due and now >= self._symbol_at:
-        self._symbol_at = now + self.limits.ask_again_s
-        return Step('ask', s := min(due)[1], why=f'{s} was silent for {now - self.pulses[s].since:.0f} s')
+    if now < self._symbol_at: return
+    asking = ((p.ask_at, s) for s, p in self.pulses.items() if p.newer_ms is None and now >= p.ask_at and s not in skip)
+    _, symbol = min(asking, default=(0, None))
+    if symbol is None: return
+    self._symbol_at = now + self.limits.ask_again_s
+    return Step('ask', symbol, why=f'{symbol} was silent for {now - self.pulses[symbol].since:.0f} s')
 
 @patch
 def _decide(self:Liveness, s, p, now): # traded, not heard, and the grace is over
@@ -181,11 +197,13 @@ def _decide(self:Liveness, s, p, now): # traded, not heard, and the grace is ove
 
 @patch
 def _symbol_answer(self:Liveness, p, t_ms, now):
-    l = self.limits
-    if t_ms is not None and p.t_ms is not None and t_ms > p.t_ms: p.newer_ms, p.ask_at = t_ms, now + l.grace_s
-    elif t_ms is None or p.t_ms is None: p.t_ms, p.ask_at = p.t_ms or t_ms, now + l.settle_s # not to be had, or the first: where things stand
+    limits = self.limits
+    is_newer = t_ms is not None and p.t_ms is not None and t_ms > p.t_ms
+    if is_newer: p.newer_ms, p.ask_at = t_ms, now + limits.grace_s
+    # not to be had, or the first one, which says where things stand
+    elif t_ms is None or p.t_ms is None: p.t_ms, p.ask_at = p.t_ms or t_ms, now + limits.settle_s
     else: # quiet
-        p.wait_s = min(max(2*p.wait_s, 2*self.limit(p)), l.quiet_s)
+        p.wait_s = min(max(2*p.wait_s, 2*self.limit(p)), limits.quiet_s)
         p.ask_at = now + p.wait_s
 
 # %% ../../nbs/05_ingest/08_liveness.ipynb #524f53a9
@@ -206,5 +224,6 @@ def answered(self:Liveness,
     "The quote that was asked for."
     p = self.pulses[step.symbol]
     if step.about == 'feed':
-        if now - self._since >= self.limits.feed_s: self._feed_answer(p, step.symbol, t_ms, now) # else a trade came meanwhile
+        # else a trade came meanwhile
+        if now - self._since >= self.limits.feed_s: self._feed_answer(p, step.symbol, t_ms, now)
     elif now >= p.ask_at: self._symbol_answer(p, t_ms, now)

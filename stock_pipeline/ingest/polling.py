@@ -9,7 +9,8 @@ import asyncio, json, logging, time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 
-from ..core.errors import BadAnswerError, FeedAccessError, FeedAuthError, FeedError, RecordError, UnknownSymbolError
+from stock_pipeline.core.errors import (BadAnswerError, FeedAccessError, FeedAuthError, FeedError, RecordError,
+    UnknownSymbolError)
 from ..feed.answers import Quote
 from ..feed.messages import DeadLetter
 
@@ -25,20 +26,24 @@ ASK_AGAIN_MS = 3_600_000 # an unknown symbol may be listed one day
 async def _nothing(): pass
 
 class Poller:
-    "`await Poller(client, symbols, take, refuse).run(30, 3)`"
+    "`await Poller(client, symbols, take, bury).run(30, 3)`"
     def __init__(self,
         client, # `FinnhubClient`, or its like
         symbols:Sequence[str],
         take:Callable[[Quote], bool], # a quote → whether it was new
-        refuse:Callable[[DeadLetter], None], # an answer that is no quote
+        bury:Callable[[DeadLetter], None], # takes an answer that is no quote
         report:Callable[[str], None]=lambda words: None, # what goes wrong, in words
         after:Callable[[], Awaitable]=_nothing, # awaited after each symbol
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
         sleep=asyncio.sleep,
     ):
-        self.client, self.symbols, self._take, self._refuse, self._report, self._after, self._clock, self._sleep = client, symbols, take, refuse, report, after, clock, sleep
-        self.unknown, self.failed, self._refused = {}, False, {} # unknown: symbol → when to ask again, ms
+        self.client, self.symbols = client, symbols
+        self._take, self._bury, self._report, self._after = take, bury, report, after
+        self._clock, self._sleep = clock, sleep
+        self.unknown = {} # symbol → when to ask again, ms
+        self.failed = False # whether the last answer was none
         self.answered_ms = None # when the feed last gave a quote
+        self._buried = {} # symbol → the last answer that was no quote
 
     def __repr__(self): return f'Poller({len(self.symbols)} symbols, {len(self.unknown)} unknown)'
 
@@ -48,9 +53,9 @@ from fastcore.basics import patch
 # %% ../../nbs/05_ingest/10_polling.ipynb #e5902f92
 @patch
 def _not_a_quote(self:Poller, symbol, reason, detail, body):
-    if self._refused.get(symbol) == body: return
-    self._refused[symbol] = body
-    self._refuse(DeadLetter(reason, detail, body))
+    if self._buried.get(symbol) == body: return
+    self._buried[symbol] = body
+    self._bury(DeadLetter(reason, detail, body))
 
 @patch
 async def ask(self:Poller, symbol:str) -> Quote|None: # None: none to be had
@@ -65,7 +70,8 @@ async def ask(self:Poller, symbol:str) -> Quote|None: # None: none to be had
         self.failed = True
         self._report(str(e))
         log.warning('No quote of %s: %s', symbol, e)
-        if isinstance(e, BadAnswerError) and 'body' in e.data: self._not_a_quote(symbol, e.data['reason'], f'quote of {symbol}: {e.message}', e.data['body'])
+        if isinstance(e, BadAnswerError) and 'body' in e.data:
+            self._not_a_quote(symbol, e.data['reason'], f'quote of {symbol}: {e.message}', e.data['body'])
     else:
         self.failed, self.answered_ms = False, self._clock()
         self.unknown.pop(symbol, None)
@@ -74,12 +80,13 @@ async def ask(self:Poller, symbol:str) -> Quote|None: # None: none to be had
 # %% ../../nbs/05_ingest/10_polling.ipynb #79e8e973
 @patch
 async def fetch(self:Poller, symbol:str) -> Quote|None: # a new quote
-    "Ask for one quote and hand it on."
+    "Ask for one quote and hand it on; raises `FeedAuthError`."
     if (quote := await self.ask(symbol)) is None: return
     try: return quote if self._take(quote) else None
     except RecordError as e:
         self._report(f'{symbol}: {e}')
-        self._not_a_quote(symbol, e.reason, f'quote of {symbol}: {e.detail}', json.dumps(asdict(quote), default=str).encode())
+        body = json.dumps(asdict(quote), default=str).encode()
+        self._not_a_quote(symbol, e.reason, f'quote of {symbol}: {e.detail}', body)
 
 # %% ../../nbs/05_ingest/10_polling.ipynb #d78de52d
 @patch
@@ -100,7 +107,7 @@ async def run(self:Poller,
     delay:float, # seconds between two symbols
     hurry:bool=False, # no pauses in the first round
 ):
-    "Poll for ever."
+    "Poll for ever; raises `FeedAuthError`."
     while True:
         start = time.monotonic()
         await self.go_round(0 if hurry else delay)

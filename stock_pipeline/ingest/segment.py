@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from ..core.files import read_json, write_atomic
+
 # %% auto #0
 __all__ = ['log', 'Place', 'to_line', 'from_line', 'Message', 'end_of_message', 'read_messages', 'count_records', 'read_torn',
            'Segment', 'boot_id', 'write_place', 'read_place', 'sync']
@@ -25,14 +27,15 @@ def to_line(
     value:bytes, # the record
 ) -> bytes:
     "A record as a line."
-    if b'\n' in value or key is not None and (key[:1] in b'\0=' or b'\t' in key or b'\n' in key):
+    is_misread = key is not None and (key[:1] in b'\0=' or b'\t' in key or b'\n' in key)
+    if is_misread or b'\n' in value:
         return b'\0' + (b'-' if key is None else b64encode(key)) + b'\t' + b64encode(value) + b'\n'
     return (key or b'') + b'\t' + value + b'\n'
 
 def from_line(
     line:bytes, # without its line feed
-) -> tuple[bytes|None, bytes]: # key, value; raises `ValueError` for what is no record
-    "The record in a line."
+) -> tuple[bytes|None, bytes]: # key, value
+    "The record in a line; raises `ValueError` for what is no record."
     key, tab, value = line.partition(b'\t')
     if not tab: raise ValueError('a line without a tab is no record')
     if key[:1] != b'\0': return key or None, value
@@ -67,7 +70,8 @@ def read_messages(
             lines.append(line)
             continue
         whole = line == b'=%08x' % crc32(view[start:at - len(line) - 1])
-        messages.append(Message(whole and _opened(lines) or [], offset + at))
+        records = _opened(lines) if whole else None
+        messages.append(Message(records or [], offset + at))
         lines, start = [], at
     return messages, len(data) - start
 
@@ -76,7 +80,7 @@ def count_records(data:bytes) -> int: # from the beginning of a message
     return data.count(b'\n') - data.count(b'\n=') - data.startswith(b'=')
 
 def read_torn(data:bytes) -> list[tuple[bytes|None, bytes]]: # key, value
-    "The whole records of a message without an end, from a kill in the middle of writing it, or of an earlier version's file."
+    "The whole records of a message without an end, from a kill in writing it, or of an earlier version's file."
     found = (_opened([line]) for line in data.split(b'\n')[:-1])
     return [records[0] for records in found if records]
 
@@ -102,19 +106,16 @@ def write_place(
     place:Place,
 ) -> bool: # False when the disk does not take it
     "Note up to where all is acknowledged."
-    part = path.with_name(path.name + '.part')
-    try:
-        part.write_text(json.dumps({'segment': place[0], 'offset': place[1], 'boot': boot_id()}))
-        part.replace(path)
+    note = {'segment': place[0], 'offset': place[1], 'boot': boot_id()}
+    try: write_atomic(path, json.dumps(note))
     except OSError: return False
     return True
 
 def read_place(path:Path) -> Place: # (0, 0): nothing is
     "Up to where all is acknowledged; nothing when the machine was started since."
-    try:
-        doc = json.loads(path.read_text())
-        return (int(doc['segment']), int(doc['offset'])) if doc['boot'] == boot_id() else (0, 0)
-    except (OSError, ValueError, KeyError, TypeError): return 0, 0
+    doc = read_json(path)
+    try: return (int(doc['segment']), int(doc['offset'])) if doc['boot'] == boot_id() else (0, 0)
+    except (ValueError, KeyError, TypeError): return 0, 0
 
 # %% ../../nbs/05_ingest/03_segment.ipynb #4de42bb9
 def sync(paths:list[Path]):

@@ -5,14 +5,16 @@
 # %% ../../nbs/05_ingest/04_spool.ipynb #574b31d3
 from __future__ import annotations
 
-import errno, fcntl, logging, shutil, time
+import errno, logging, shutil, time
 from collections import deque
 from pathlib import Path
 
 from fastcore.basics import patch
 
 from ..core.errors import BrokerError
-from .segment import Message, Place, Segment, count_records, end_of_message, read_messages, read_place, read_torn, sync, to_line, write_place
+from ..core.files import FileLock
+from .segment import (Message, Place, Segment, count_records, end_of_message, read_messages,
+    read_place, read_torn, sync, to_line, write_place)
 
 # %% auto #0
 __all__ = ['log', 'PIECE', 'Spool']
@@ -22,7 +24,9 @@ log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_ingest/04_spool.ipynb #ed2717f4
 class Spool:
-    "A queue on disk: `write`, `take`, `done`; `recent` is what came shortly before an earlier run ended."
+    """A queue on disk: `write`, `take`, `done`; `recent` is what came shortly before an earlier run ended.
+
+    Raises `BrokerError` when another producer has the folder, and `OSError` where it cannot be used."""
     def __init__(self,
         folder:Path, # its own folder; made if absent
         segment_bytes:int=4*2**20, # a new segment after so many
@@ -31,15 +35,19 @@ class Spool:
         limit_bytes:int=2*2**30, # with so many bytes waiting it is `full`
         clock=time.monotonic,
     ):
-        self.folder, self.segment_bytes, self.keep_seconds, self.keep_bytes, self.limit_bytes, self._clock = Path(folder), segment_bytes, keep_seconds, keep_bytes, limit_bytes, clock
+        self.folder, self.segment_bytes, self._clock = Path(folder), segment_bytes, clock
+        self.keep_seconds, self.keep_bytes, self.limit_bytes = keep_seconds, keep_bytes, limit_bytes
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = (self.folder/'lock').open('w')
-        try: fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise BrokerError(f'Another producer is at work in {self.folder}', 'Stop it first, or set another STOCK_PIPELINE_HOME') from None
-        self._segments, self._tail, self._ready, self._file, self._new = deque(), (0, 0), deque(), None, {} # _tail: the end of what is written; _ready: read, not yet taken; _new: written since the last fsync
-        self.failed, self._again, self._tidied, self._damaged = None, 0., 0., set() # _damaged: places
+        self._lock = FileLock(self.folder/'lock')
+        if not self._lock.acquire():
+            raise BrokerError(f'Another producer is at work in {self.folder}',
+                'Stop it first, or set another STOCK_PIPELINE_HOME')
+        self._segments, self._file = deque(), None # the file of the last segment
+        self._tail = (0, 0) # the end of what is written
+        self._ready = deque() # messages that were read and not yet taken
+        self._new = {} # what was written since the last fsync: number of the segment → path
+        self._damaged = set() # places
+        self.failed, self._again, self._tidied = None, 0., 0.
         self._adopt()
 
     def __repr__(self): return f'Spool({self.folder}, {self.unread} records on disk alone)'
@@ -47,15 +55,23 @@ class Spool:
 # %% ../../nbs/05_ingest/04_spool.ipynb #4d08fa84
 @patch
 def _adopt(self:Spool): # the segments of an earlier run
+    for part in self.folder.glob('*.part'): part.unlink(missing_ok=True) # of a kill in the middle of a note
     now, wall = self._clock(), time.time()
-    for path in sorted((p for p in self.folder.glob('*.spool') if p.stem.isdigit()), key=lambda p: int(p.stem)):
+    paths = [p for p in self.folder.glob('*.spool') if p.stem.isdigit()]
+    for path in sorted(paths, key=lambda p: int(p.stem)):
         stat = path.stat()
         self._segments.append(Segment(int(path.stem), path, stat.st_size, now - max(wall - stat.st_mtime, 0)))
         self._tail = (int(path.stem), stat.st_size)
     noted = read_place(self.folder/'acknowledged')
     self._number = max(noted[0], self._tail[0]) # of the newest segment; the next one is above all that was ever noted
     self._acked = self._noted = self._place = min(noted, self._tail)
-    self.unread = sum(count_records(self._read(s, self._acked[1] if s.number == self._acked[0] else 0)) for s in self._segments if s.number >= self._acked[0])
+    self.unread = sum(count_records(self._unacknowledged(s)) for s in self._segments)
+
+@patch
+def _unacknowledged(self:Spool, segment): # its bytes
+    number, offset = self._acked
+    if segment.number < number: return b''
+    return self._read(segment, offset if segment.number == number else 0)
 
 @patch(as_prop=True)
 def behind(self:Spool) -> bool:
@@ -71,14 +87,16 @@ def damaged(self:Spool) -> int:
 _PASSES = errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.ESTALE # later it can be read
 
 @patch
-def _read(self:Spool, segment, offset, size=-1, patient=False): # b'' for what cannot be read; patient: what passes is raised, to be tried again
+def _read(self:Spool, segment, offset, size=-1, patient=False): # patient: what passes is raised, to be tried again
     try:
         with segment.path.open('rb') as f:
             f.seek(offset)
             return f.read(size)
     except OSError as e:
         if patient and e.errno in _PASSES: raise
-        if (segment.number, -1) not in self._damaged: log.error('The segment %s of the spool cannot be read (%s); what is in it is not sent', segment.path, e.strerror)
+        if (segment.number, -1) not in self._damaged:
+            log.error('The segment %s of the spool cannot be read (%s); what is in it is not sent',
+                segment.path, e.strerror)
         self._damaged.add((segment.number, -1))
         return b''
 
@@ -88,7 +106,8 @@ def _tell_damage(self:Spool, segment, messages):
     if not found: return
     self._damaged |= found
     aside = segment.path.with_suffix('.damaged')
-    log.error('Messages that are damaged in %s, and are not sent: %d; a copy is kept as %s', segment.path, len(found), aside.name)
+    log.error('Messages that are damaged in %s, and are not sent: %d; a copy is kept as %s',
+        segment.path, len(found), aside.name)
     try: shutil.copyfile(segment.path, aside)
     except OSError as e: log.error('The copy %s cannot be written: %s', aside, e.strerror)
 
@@ -140,8 +159,9 @@ def _close_file(self:Spool):
 
 @patch
 def _give_up(self:Spool, e):
-    if not self.failed: log.error('The spool in %s cannot be written: %s. Until it can, a kill may lose records that are on their way', self.folder, e.strerror)
-    self.failed, self._again = f'The spool in {self.folder} cannot be written: {e.strerror}', self._clock() + 5
+    what = f'The spool in {self.folder} cannot be written: {e.strerror}'
+    if not self.failed: log.error('%s. Until it can, a kill may lose records that are on their way', what)
+    self.failed, self._again = what, self._clock() + 5
     try: self._close_file()
     except OSError: self._file = None
 
@@ -176,7 +196,8 @@ def _read_on(self:Spool): # fills _ready, or moves the place
         piece = min(piece, segment.size - offset)
         data = self._read(segment, offset, piece, patient=True)
         messages, rest = read_messages(data, offset)
-        if offset + piece >= segment.size or len(data) < piece: # the end
+        is_end = offset + piece >= segment.size or len(data) < piece
+        if is_end:
             if torn := read_torn(data[len(data) - rest:]): messages.append(Message(torn, segment.size))
             break
         piece *= 2
@@ -203,7 +224,10 @@ def tidy(self:Spool,
     self._tidied = t
     if self._acked != self._noted and write_place(self.folder/'acknowledged', self._acked): self._noted = self._acked
     kept = sum(s.size for s in self._segments if s.number < self._acked[0])
-    while len(self._segments) > 1 and (s := self._segments[0]).number < self._acked[0] and (kept > self.keep_bytes or t - s.written > self.keep_seconds):
+    while len(self._segments) > 1:
+        s = self._segments[0]
+        is_too_old = kept > self.keep_bytes or t - s.written > self.keep_seconds
+        if s.number >= self._acked[0] or not is_too_old: break
         kept -= s.size
         self._segments.popleft()
         try: s.path.unlink(missing_ok=True)
@@ -222,8 +246,7 @@ def close(self:Spool):
     sync(self.unsynced())
     try: self._close_file()
     except OSError as e: self._give_up(e)
-    self._lock.close()
-
+    self._lock.release()
 
 @patch
 def unsynced(self:Spool) -> list[Path]:
@@ -239,7 +262,9 @@ def recent(self:Spool,
     "The messages that an earlier run received last."
     last, found = self._segments[-1].written if self._segments else 0, []
     for segment in (s for s in self._segments if s.written >= last - seconds):
-        messages, rest = read_messages(data := self._read(segment, 0))
+        data = self._read(segment, 0)
+        messages, rest = read_messages(data)
         self._tell_damage(segment, messages)
-        found += [records for records in (*(m.records for m in messages), read_torn(data[len(data) - rest:])) if records]
+        torn = read_torn(data[len(data) - rest:])
+        found += [records for records in (*(m.records for m in messages), torn) if records]
     return found

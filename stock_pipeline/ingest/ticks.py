@@ -11,7 +11,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
 
 from ..core.errors import RecordError
-from ..core.records import FIRST_MS, LAST_MS, SCALE, Tick, decode_dead_letter, decode_tick, parse_json, quote_event_id, to_number, to_price, trade_event_id
+from ..core.records import (FIRST_MS, LAST_MS, SCALE, Tick, decode_dead_letter, decode_tick, parse_json,
+    quote_event_id, to_number, to_price, trade_event_id)
 from ..feed.answers import Quote
 from ..feed.messages import DeadLetter, Trade, TradeMessage
 from .identity import PastMessage
@@ -25,34 +26,43 @@ _USUAL = Decimal(10**8) # below, nothing can be wrong but the sign: the quick wa
 
 def canonical(
     trade:Trade # as the feed delivered it
-) -> Trade: # raises `RecordError` for a price that cannot be one
-    "The trade with the numbers that it will have on the topic."
+) -> Trade:
+    "The trade with the numbers that it will have on the topic; raises `RecordError` for a price that cannot be one."
     symbol, price, t_ms, volume, conditions = trade
     try:
-        if SCALE <= price < _USUAL and 0 <= volume < _USUAL: return Trade(symbol, price.quantize(SCALE, ROUND_HALF_EVEN), t_ms, volume.quantize(SCALE, ROUND_HALF_EVEN), conditions)
+        if SCALE <= price < _USUAL and 0 <= volume < _USUAL:
+            exact_price, exact_volume = (n.quantize(SCALE, ROUND_HALF_EVEN) for n in (price, volume))
+            return Trade(symbol, exact_price, t_ms, exact_volume, conditions)
     except ArithmeticError: pass # not a number
     return Trade(symbol, to_price(price), t_ms, to_number(volume, 'volume'), conditions)
 
-def _refusal(t, e): return DeadLetter(e.reason, e.detail, json.dumps(dict(zip('sptvc', t)), default=str).encode())
+# %% ../../nbs/05_ingest/02_ticks.ipynb #ddfb3a78
+def _dead_letter(trade, e):
+    fields = dict(zip('sptvc', trade, strict=True))
+    return DeadLetter(e.reason, e.detail, json.dumps(fields, default=str).encode())
 
 def canonical_message(m:TradeMessage) -> TradeMessage:
-    "The message with its trades in canonical form; those that have none are among the dead_letters."
+    "The message with its trades in canonical form; those that have none are dead letters."
     try: return TradeMessage([canonical(t) for t in m.trades], m.received_at, m.dead_letters)
     except RecordError: pass
-    trades, refused = [], []
+    trades, letters = [], []
     for t in m.trades:
         try: trades.append(canonical(t))
-        except RecordError as e: refused.append(_refusal(t, e))
-    return TradeMessage(trades, m.received_at, (*m.dead_letters, *refused))
+        except RecordError as e: letters.append(_dead_letter(t, e))
+    return TradeMessage(trades, m.received_at, (*m.dead_letters, *letters))
 
-_OF_THE_DAY = dict(open=to_price, high=to_price, low=to_price, previous_close=to_price, change=to_number, percent_change=to_number)
+# %% ../../nbs/05_ingest/02_ticks.ipynb #a2c4bc0f
+_OF_THE_DAY = dict(open=to_price, high=to_price, low=to_price, previous_close=to_price, change=to_number,
+    percent_change=to_number)
 
 def canonical_quote(
     quote:Quote # as polled
-) -> Quote: # raises `RecordError` for what can be no tick
-    "The quote with the numbers that it will have on the topic."
+) -> Quote:
+    "The quote with the numbers that it will have on the topic; raises `RecordError` for what can be no tick."
     if not FIRST_MS <= quote.t_ms < LAST_MS: raise RecordError('event_time_out_of_range', str(quote.t_ms))
-    return replace(quote, current=to_price(quote.current), **{k: exact(v, k) for k, exact in _OF_THE_DAY.items() if (v := getattr(quote, k)) is not None})
+    known = {k: v for k in _OF_THE_DAY if (v := getattr(quote, k)) is not None}
+    exact = {k: _OF_THE_DAY[k](v, k) for k, v in known.items()}
+    return replace(quote, current=to_price(quote.current), **exact)
 
 # %% ../../nbs/05_ingest/02_ticks.ipynb #97649212
 def canonical_tick(
@@ -64,13 +74,14 @@ def canonical_tick(
 ) -> Tick:
     "The tick of a trade of the stream."
     symbol, price, t_ms, volume, conditions = trade
-    if feed == 'finnhub': received_at = max(received_at, t_ms) # the stream has judged its time; a clock of ours that lags must not make it come from the future
-    return Tick(symbol=symbol, price=price, event_time=t_ms, source='websocket', feed=feed,
-        event_id=trade_event_id(symbol, t_ms, price, volume, conditions, occurrence), received_at=received_at, sequence=sequence,
-        volume=volume, conditions=conditions)
+    # the stream has judged its time; a clock of ours that lags must not make it come from the future
+    if feed == 'finnhub': received_at = max(received_at, t_ms)
+    event_id = trade_event_id(symbol, t_ms, price, volume, conditions, occurrence)
+    return Tick(symbol=symbol, price=price, event_time=t_ms, source='websocket', feed=feed, event_id=event_id,
+        received_at=received_at, sequence=sequence, volume=volume, conditions=conditions)
 
-def trade_tick(trade:Trade, occurrence:int, feed:str, received_at:int, sequence:int) -> Tick: # raises `RecordError` for a price that cannot be one
-    "The same of a trade as the feed delivered it."
+def trade_tick(trade:Trade, occurrence:int, feed:str, received_at:int, sequence:int) -> Tick:
+    "The same of a trade as the feed delivered it; raises `RecordError` for a price that cannot be one."
     return canonical_tick(canonical(trade), occurrence, feed, received_at, sequence)
 
 # %% ../../nbs/05_ingest/02_ticks.ipynb #201115be
@@ -80,11 +91,12 @@ def quote_tick(
     received_at:int, # epoch ms UTC
     sequence:int, # position as delivered
 ) -> Tick:
-    "The tick of a polled quote: the price and the day so far."
+    "The tick of a polled quote: the price and the day so far; raises `RecordError` for what can be no tick."
     quote = canonical_quote(quote)
     day = {k: getattr(quote, k) for k in _OF_THE_DAY}
+    event_id = quote_event_id(quote.symbol, quote.t_ms, (quote.current, *day.values()))
     return Tick(symbol=quote.symbol, price=quote.current, event_time=quote.t_ms, source='rest', feed=feed,
-        event_id=quote_event_id(quote.symbol, quote.t_ms, (quote.current, *day.values())), received_at=received_at, sequence=sequence, **day)
+        event_id=event_id, received_at=received_at, sequence=sequence, **day)
 
 # %% ../../nbs/05_ingest/02_ticks.ipynb #2f8a79d3
 def sequence_from(
@@ -97,14 +109,17 @@ def sequence_from(
 
 # %% ../../nbs/05_ingest/02_ticks.ipynb #5486434a
 def _past(records): # None when nothing of it is ours
-    ticks, dead_letters = [], []
+    ticks, letters = [], []
     for key, value in records:
-        try: (dead_letters.append(decode_dead_letter(value)) if key is None else ticks.append(decode_tick(value)))
+        try:
+            if key is None: letters.append(decode_dead_letter(value))
+            else: ticks.append(decode_tick(value))
         except RecordError: pass # what never was a tick says nothing about trades
-    if not ticks and not dead_letters: return None
-    return PastMessage(ticks, min(o.received_at for o in (*ticks, *dead_letters)), tuple(o.raw for o in dead_letters))
+    if not ticks and not letters: return None
+    received_at = min(o.received_at for o in (*ticks, *letters))
+    return PastMessage(ticks, received_at, tuple(o.raw for o in letters))
 
-def _position(value): # that was given to a refusal
+def _position(value): # that was given to a dead letter
     try: n = parse_json(value).get('sequence')
     except RecordError: return -1
     return n if isinstance(n, int) and n < 2**62 else -1
@@ -114,5 +129,6 @@ def recall(
 ) -> tuple[list[PastMessage], int]: # for `restore`; the last position that was given, -1 if there is none
     "What the messages in a spool say about an earlier run."
     past = [m for m in map(_past, messages) if m is not None]
-    given = (*(t.sequence for m in past for t in m.ticks), *(_position(value) for m in messages for key, value in m if key is None))
-    return past, max(given, default=-1)
+    of_ticks = [t.sequence for m in past for t in m.ticks]
+    of_letters = [_position(value) for m in messages for key, value in m if key is None]
+    return past, max((*of_ticks, *of_letters), default=-1)
