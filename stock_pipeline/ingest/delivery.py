@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio, logging, random, time
 from collections import deque
-from itertools import islice
+from itertools import count, islice
 
 from fastcore.basics import patch
 from kafka.errors import KafkaError
@@ -37,13 +37,18 @@ class Delivery:
         sleep=asyncio.sleep,
         rng:random.Random|None=None, # for the jitter between tries
     ):
-        self.servers, self.topic, self.limit, self.spool, self.beside = servers, topic, limit, spool, SideLine(servers, ensure)
+        self.servers, self.topic, self.limit, self.spool = servers, topic, limit, spool
+        self.beside = SideLine(servers, ensure)
         self._make, self._ensure, self._sleep, self._rng = make, ensure, sleep, rng or random.Random()
+        self._message = [] # [key, value] of the message that is being put
+        self._held = deque() # messages that the disk refused
+        self._waiting = deque() # [future, key, value, place] of what is not acknowledged
         self._progress = self._nudged = self._synced = time.monotonic()
-        self._client, self._broken, self._mending, self._tending, self._fruitless = None, None, asyncio.Lock(), None, 0
-        self._message, self._held, self._waiting = [], deque(), deque() # [key, value] · messages that the disk refused · [future, key, value, place]
-        self._syncing, self._told, self._told_full, self.last_ack_ms, self.last_error = None, False, False, None, None
-        self.delivered = self.resent = self.clients = self.refused = 0
+        self._client, self._broken, self._fruitless = None, None, 0 # failures without an acknowledgement between them
+        self._mending, self._tending, self._syncing = asyncio.Lock(), None, None
+        self._told_disk = self._told_full = False # whether the log knows
+        self.last_ack_ms, self.last_error = None, None
+        self.delivered = self.resent = self.clients = self.too_large = 0
 
     def __repr__(self): return f'Delivery({self.topic}, {self.delivered} delivered, {self.pending} waiting)'
 
@@ -51,7 +56,8 @@ class Delivery:
 @patch(as_prop=True)
 def pending(self:Delivery) -> int:
     "Records that are not acknowledged, in memory and on disk."
-    return len(self._waiting) + len(self._message) + sum(map(len, self._held)) + (self.spool.unread if self.spool is not None else 0)
+    on_disk = self.spool.unread if self.spool is not None else 0
+    return len(self._waiting) + len(self._message) + sum(map(len, self._held)) + on_disk
 
 @patch
 def put(self:Delivery,
@@ -62,7 +68,7 @@ def put(self:Delivery,
     "Add a record to the message; never waits."
     if topic is not None and topic != self.topic: return self.beside.put(key, value, topic)
     if len(value) <= LARGEST: return self._message.append((key, value))
-    self.refused += 1
+    self.too_large += 1
     log.error('A record of %d bytes of %r is too large for the topic, and is not sent', len(value), key)
 
 # %% ../../nbs/05_ingest/06_delivery.ipynb #0933f598
@@ -78,15 +84,24 @@ def commit(self:Delivery):
 @patch
 def _accept(self:Delivery, message): # False when it must be held
     spool = self.spool
-    if spool is None: self._line_up(message, None); return True
-    behind = spool.behind or len(self._waiting) >= self.limit
+    if spool is None:
+        self._line_up(message, None)
+        return True
+    is_full = len(self._waiting) >= self.limit
+    behind = spool.behind or is_full
     place = spool.write(message)
     if behind:
-        if not self._told and len(self._waiting) >= self.limit: log.warning('%d records wait in memory for %s; further ones wait on disk', len(self._waiting), self.servers); self._told = True
+        if is_full: self._tell_disk()
         return place is not None
     if place is not None: spool.skip()
     self._line_up(message, place)
     return True
+
+@patch
+def _tell_disk(self:Delivery):
+    if self._told_disk: return
+    log.warning('%d records wait in memory for %s; further ones wait on disk', len(self._waiting), self.servers)
+    self._told_disk = True
 
 @patch
 def _line_up(self:Delivery, message, place): # place: behind the message in the spool
@@ -107,16 +122,18 @@ def _send(self:Delivery, client, entry):
 def _sync(self:Delivery): # once a second, in a thread; the stream goes on meanwhile
     if self._syncing is not None and not self._syncing.done(): return
     self._synced = time.monotonic()
-    if paths := self.spool.unsynced(): self._syncing = asyncio.get_running_loop().run_in_executor(None, sync, paths)
+    if paths := self.spool.unsynced():
+        self._syncing = asyncio.get_running_loop().run_in_executor(None, sync, paths)
 
 @patch
 def settle(self:Delivery) -> int: # records still waiting
     "Strike off what is acknowledged."
     waiting, n, place = self._waiting, 0, None
-    while waiting and (future := waiting[0][0]) is not None and future.is_done and not future.failed():
+    while waiting and _is_acknowledged(waiting[0][0]):
         place = waiting.popleft()[3] or place
         n += 1
-    if waiting and future is not None and future.failed(): self._broken = self._broken or future.exception
+    future = waiting[0][0] if waiting else None
+    if future is not None and future.failed(): self._broken = self._broken or future.exception
     if n or not waiting: self._progress = time.monotonic()
     if n:
         self.delivered += n
@@ -125,23 +142,30 @@ def settle(self:Delivery) -> int: # records still waiting
     elif self.spool is not None: self.spool.tidy()
     return len(waiting)
 
+def _is_acknowledged(future): return future is not None and future.is_done and not future.failed()
+
 # %% ../../nbs/05_ingest/06_delivery.ipynb #ff79be84
 @patch
 async def connect(self:Delivery):
     "Make a client, however long it takes, send again what waits, and look after it from then on."
     async with self._mending:
         if self._client is not None and self._broken is None: return
-        old, self._client, attempt = self._client, None, 0
+        old, self._client = self._client, None
         if old is not None: await asyncio.to_thread(close_client, old, 2)
-        while True:
-            try: client = await asyncio.to_thread(self._make, self.servers, self.topic); break
-            except (KafkaError, OSError) as e: self.last_error = f'The broker at {self.servers} does not answer ({type(e).__name__})'
-            (log.warning if attempt in (0, 10, 100) else log.debug)('%s; trying on', self.last_error)
-            await self._sleep(backoff(attempt, self._rng, cap=5))
-            attempt += 1
+        client = await self._new_client()
         self._broken, self.clients = None, self.clients + 1
         await self._send_again(client)
     if self._tending is None: self._tending = asyncio.create_task(self._tend())
+
+@patch
+async def _new_client(self:Delivery): # tried until it works
+    for attempt in count():
+        try: return await asyncio.to_thread(self._make, self.servers, self.topic)
+        except (KafkaError, OSError) as e:
+            self.last_error = f'The broker at {self.servers} does not answer ({type(e).__name__})'
+        tell = log.warning if attempt in (0, 10, 100) else log.debug
+        tell('%s; trying on', self.last_error)
+        await self._sleep(backoff(attempt, self._rng, cap=5))
 
 # %% ../../nbs/05_ingest/06_delivery.ipynb #98af25c9
 @patch
@@ -191,36 +215,49 @@ async def _tend(self:Delivery):
             await self._refill()
             await self._nudge()
             if self._client is not None and self._broken is None: self.beside.start(self._client)
-            await self._sleep(.05 if self._waiting or len(self.beside) or self.spool is not None and self.spool.behind else .5) # with nothing on its way, nothing comes back
+            await self._sleep(.05 if self._is_busy else .5)
         except Exception: # it must not end in silence
             log.exception('A fault of the program; the delivery goes on')
             await self._sleep(5)
 
+@patch(as_prop=True)
+def _is_busy(self:Delivery): # with nothing on its way, nothing comes back
+    return bool(self._waiting) or len(self.beside) > 0 or self.spool is not None and self.spool.behind
+
 @patch
 async def _refill(self:Delivery):
-    while self.spool is not None and self.spool.behind and self._broken is None and len(self._waiting) <= self.limit//2:
-        for message in islice(iter(self.spool.take, None), min(100, 1 + self.limit//10)): self._line_up(*message)
+    spool, few = self.spool, min(100, 1 + self.limit//10)
+    while spool is not None and spool.behind and self._broken is None and len(self._waiting) <= self.limit//2:
+        for message in islice(iter(spool.take, None), few): self._line_up(*message)
         await asyncio.sleep(0)
-    if self._told and not self.spool.behind: log.info('Nothing waits on disk alone any more'); self._told = False
+    if self._told_disk and not spool.behind:
+        log.info('Nothing waits on disk alone any more')
+        self._told_disk = False
 
 # %% ../../nbs/05_ingest/06_delivery.ipynb #d959daf7
 @patch(as_prop=True)
 def full(self:Delivery) -> bool:
     "Whether no more should be read from the feed."
     if self._held: return True
-    return len(self._waiting) > self.limit if self.spool is None else self.spool.behind and self.spool.full
+    if self.spool is None: return len(self._waiting) > self.limit
+    return self.spool.behind and self.spool.full
 
 @patch
 async def room(self:Delivery):
     "End the message, and wait until there is room for another one."
-    self.commit(); self.settle()
+    self.commit()
+    self.settle()
     if not self.full: return
-    if first := self.spool is not None and not self._told_full: log.error('%d records wait for %s, and the disk has no more room for them: reading of the feed stops', self.pending, self.servers)
+    tells = self.spool is not None and not self._told_full
+    if tells:
+        log.error('%d records wait for %s, and the disk has no more room for them: reading of the feed stops',
+            self.pending, self.servers)
     self._told_full = True
     while self.full:
         await self._sleep(.005)
-        self.commit(); self.settle()
-    if first: log.warning('Reading of the feed goes on')
+        self.commit()
+        self.settle()
+    if tells: log.warning('Reading of the feed goes on')
     self._told_full = False
 
 # %% ../../nbs/05_ingest/06_delivery.ipynb #3cca9e96
@@ -241,10 +278,14 @@ async def close(self:Delivery, timeout:float=10.) -> int: # records that were no
     self.commit()
     left = await self.flush(timeout) if self._client is not None else self.pending
     if self._tending is not None: self._tending.cancel()
-    if self._client is not None and self._broken is None: await self.beside.finish(self._client) # what waits for other topics goes along
-    await asyncio.gather(*[o for o in (self._tending, self._syncing) if o is not None], return_exceptions=True)
+    # what waits for other topics goes along
+    if self._client is not None and self._broken is None: await self.beside.finish(self._client)
+    jobs = [o for o in (self._tending, self._syncing) if o is not None]
+    await asyncio.gather(*jobs, return_exceptions=True)
     client, self._client = self._client, None
     if client is not None: await asyncio.to_thread(close_client, client, 1 if left else 5)
     if self.spool is not None: self.spool.close()
-    if left: log.error('%d records could not be delivered to %s%s', left, self.servers, '; they wait in the spool for the next start' if self.spool is not None else '')
+    if left:
+        where = '; they wait in the spool for the next start' if self.spool is not None else ''
+        log.error('%d records could not be delivered to %s%s', left, self.servers, where)
     return left

@@ -5,110 +5,127 @@
 # %% ../../nbs/05_ingest/13_follower.ipynb #c51c8933
 from __future__ import annotations
 
-import asyncio, json, logging, os, time
+import asyncio, logging, time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
 from ..core.config import Settings
 from ..core.errors import PipelineError
+from ..core.heartbeat import State, beat_path, write_beat
 from ..core.records import encode_dead_letter, encode_tick
 from ..feed.answers import Quote
 from ..feed.messages import DeadLetter, TradeMessage
-from .hearing import Hearing
+from .feed_minutes import feed_topic, on_tape
+from .hearing import MinuteReporter
 from .identity import IdentityCounts, QuoteIdentity, TradeIdentity
 from .jumps import Jumps
-from .liveness import Limits
-from .feed_minutes import feed_topic, on_tape
+from .liveness import USUAL_LIMITS, SilenceLimits
 from .polling import Poller
-from .ticks import canonical_message, canonical_quote, canonical_tick, quote_tick, recall, sequence_from
-from .silence_watch import Watch, clocks
+from .silence_watch import SilenceWatch, silence_facts
+from stock_pipeline.ingest.ticks import (canonical_message, canonical_quote, canonical_tick, quote_tick, recall,
+    sequence_from)
 
 # %% auto #0
-__all__ = ['log', 'write_heartbeat', 'Follower']
+__all__ = ['log', 'Sources', 'FeedFollower']
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #19860c88
 log = logging.getLogger(__name__)
 
-# %% ../../nbs/05_ingest/13_follower.ipynb #5106f439
-def write_heartbeat(
-    path:Path, # e.g. run/producer.json
-    facts:dict,
-) -> bool: # False when the disk does not take it
-    "Replace the heartbeat file in one step."
-    part = path.with_name(path.name + '.part')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(facts, default=str))
-        os.replace(part, path)
-    except OSError as e:
-        log.warning('The heartbeat %s cannot be written: %s', path, e.strerror)
-        return False
-    return True
+# %% ../../nbs/05_ingest/13_follower.ipynb #adcecac3
+def _always(): return True
 
-# %% ../../nbs/05_ingest/13_follower.ipynb #e737de50
-class Follower:
-    "`await Follower(settings, delivery, client, stream).run(stop)`"
+@dataclass(frozen=True)
+class Sources:
+    "Where a follower gets its ticks from."
+    client: object = None # `FinnhubClient`; for polling, and for the question whether a silent stream is mute
+    stream: object = None # `TradeStream`; None: polling alone
+    symbols: tuple[str, ...]|None = None # default: those of the settings
+    beside: tuple[Callable, ...] = () # coroutine functions that run beside it; what they raise ends it
+    in_session: Callable[[], bool] = _always # whether the market trades now
+    limits: SilenceLimits = USUAL_LIMITS
+
+# %% ../../nbs/05_ingest/13_follower.ipynb #a39f831a
+class FeedFollower:
+    "`await FeedFollower(settings, delivery, Sources(client, stream)).run(stop)`"
     def __init__(self,
         settings:Settings,
         delivery, # `Delivery`, or its like
-        client=None, # `FinnhubClient`; for polling, and for the question whether a silent stream is mute
-        stream=None, # `TradeStream`; None: polling alone
-        symbols:tuple[str, ...]|None=None, # default: those of the settings
-        watch=(), # coroutine functions that run beside it; what they raise ends it
+        sources:Sources,
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
         sleep=asyncio.sleep,
-        in_session:Callable[[], bool]=lambda: True, # whether the market trades now
-        limits:Limits=Limits(), # of silence
     ):
-        self.settings, self.delivery, self.client, self.stream, self.beside, self._clock = settings, delivery, client, stream, watch, clock
-        self.symbols, self.feed = symbols or settings.stock_symbols, settings.feed
-        self.counts = IdentityCounts()
+        self.settings, self.delivery, self.sources, self._clock = settings, delivery, sources, clock
+        self.client, self.stream = sources.client, sources.stream
+        self.symbols, self.feed = sources.symbols or settings.stock_symbols, settings.feed
+        self.counts, self.jumps = IdentityCounts(), Jumps()
         self._trades, self._quotes = TradeIdentity(counts=self.counts), QuoteIdentity(self.counts)
-        past, last = recall(delivery.spool.recent() if delivery.spool is not None else ())
-        self._trades.restore(past), self._quotes.restore(past) # as if there had been no restart
-        self._position = sequence_from(self.feed, clock(), last)
-        self.dead_letters, self.last_event_time, self.replay_done, self.jumps = 0, None, False, Jumps()
-        self.state, self.error, self.poller, self.watch = 'starting', None, None, None
-        if client is not None: self.poller = Poller(client, self.symbols, self.on_quote, lambda r: self.reject(r, self._clock()), self._note, self._saved, clock, sleep)
-        if client is not None and stream is not None and self.feed != 'replay': self.watch = Watch(stream, self.confirm, in_session, self.poller.unknown, limits, now_ms=clock)
-        self.hearing = Hearing(self.feed, self.symbols, on_tape(settings), stream, self.watch, self.poller, self.polls)
-        self.heartbeat = settings.stock_pipeline_home/'run'/'producer.json'
-
-    def _note(self, words): self.error = words
+        self._recall()
+        self.dead_letters, self.last_event_time, self.replay_done = 0, None, False
+        self.state, self.error = State.STARTING, None
+        self.poller, self.watch = self._make_poller(sleep), None
+        if None not in (self.client, self.stream) and self.feed != 'replay': self.watch = self._make_watch()
+        self.reporter = MinuteReporter(self.feed, self.symbols, on_tape(settings), self.stream, self.watch, self.poller,
+            self.polls)
+        self.heartbeat = beat_path(settings.stock_pipeline_home, 'producer')
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #e226ee62
 from fastcore.basics import patch
 
-# %% ../../nbs/05_ingest/13_follower.ipynb #a4cd7b8c
+# %% ../../nbs/05_ingest/13_follower.ipynb #5cbbe53f
 @patch
-def reject(self:Follower,
-    refusal:DeadLetter,
-    at:int, # epoch ms of receipt
-):
-    "Send what was refused, for the dead letters."
-    self.dead_letters += 1
-    self.delivery.put(None, encode_dead_letter(*refusal, at, sequence=next(self._position)))
+def _recall(self:FeedFollower):
+    spool = self.delivery.spool
+    past, last = recall(spool.recent() if spool is not None else ())
+    self._trades.restore(past)
+    self._quotes.restore(past)
+    self._position = sequence_from(self.feed, self._clock(), last)
 
 @patch
-def on_message(self:Follower, m:TradeMessage):
+def _make_poller(self:FeedFollower, sleep): # None when nothing is polled
+    if self.client is None: return None
+    def bury(letter): self.send_dead_letter(letter, self._clock())
+    def note(words): self.error = words
+    return Poller(self.client, self.symbols, self.on_quote, bury, note, self._saved, self._clock, sleep)
+
+@patch
+def _make_watch(self:FeedFollower):
+    sources = self.sources
+    return SilenceWatch(self.stream, self.confirm, sources.in_session, self.poller.unknown, sources.limits,
+        now_ms=self._clock)
+
+# %% ../../nbs/05_ingest/13_follower.ipynb #a4cd7b8c
+@patch
+def send_dead_letter(self:FeedFollower,
+    letter:DeadLetter,
+    at:int, # epoch ms of receipt
+):
+    "Send what was no tick, for the table of dead letters."
+    self.dead_letters += 1
+    self.delivery.put(None, encode_dead_letter(*letter, at, sequence=next(self._position)))
+
+@patch
+def on_message(self:FeedFollower, m:TradeMessage):
     "Send the new trades of a message."
     m = canonical_message(m)
     if self._trades.redelivered(m): return
     feed, at, put, last = self.feed, m.received_at, self.delivery.put, self.last_event_time or 0
-    for refusal in m.dead_letters: self.reject(refusal, at)
-    if m.trades and not last: self.hearing.begin(m.trades[0].t_ms)
+    for letter in m.dead_letters: self.send_dead_letter(letter, at)
+    if m.trades and not last: self.reporter.begin(m.trades[0].t_ms)
     for trade, occurrence in self._trades.numbered(m.trades):
         self.jumps.see(trade.symbol, trade.price, trade.t_ms)
         put(trade.symbol.encode(), encode_tick(canonical_tick(trade, occurrence, feed, at, next(self._position))))
         if trade.t_ms > last: last = trade.t_ms
     self.last_event_time = last or None
 
+# %% ../../nbs/05_ingest/13_follower.ipynb #4c0c9971
 @patch
-def on_quote(self:Follower, quote:Quote) -> bool: # False when it is the same quote as before
-    "Send a quote, if it is new."
+def on_quote(self:FeedFollower, quote:Quote) -> bool: # False when it is the same quote as before
+    "Send a quote, if it is new; raises `RecordError` for what can be no tick."
     quote = canonical_quote(quote)
     if not self._quotes.accept(quote): return False
-    at = self._clock() if self.feed != 'finnhub' else max(self._clock(), quote.t_ms) # its time was judged; a clock that lags must not make it come from the future
+    at = self._clock()
+    # its time was judged; a clock that lags must not make it come from the future
+    if self.feed == 'finnhub': at = max(at, quote.t_ms)
     tick = quote_tick(quote, self.feed, at, next(self._position))
     self.jumps.see(f'{quote.symbol} (quotes)', tick.price, quote.t_ms)
     if self.watch: self.watch.live.quoted(quote.symbol, quote.t_ms, time.monotonic())
@@ -116,119 +133,141 @@ def on_quote(self:Follower, quote:Quote) -> bool: # False when it is the same qu
     self.last_event_time = max(self.last_event_time or 0, quote.t_ms)
     return True
 
-# %% ../../nbs/05_ingest/13_follower.ipynb #944656f1
+# %% ../../nbs/05_ingest/13_follower.ipynb #bb9248b6
 @patch
-async def _saved(self:Follower): # after each quote
+async def _saved(self:FeedFollower): # after each quote
     await self.delivery.room() # on disk before anything is waited for: the feed gives a quote once
 
-@patch
-async def fetch(self:Follower, symbol:str) -> Quote|None: # a new quote
-    "Poll one symbol; reports what goes wrong; raises `FeedAuthError`."
-    return await self.poller.fetch(symbol)
-
 @patch(as_prop=True)
-def polls(self:Follower) -> bool:
+def polls(self:FeedFollower) -> bool:
     "Whether quotes become ticks."
     return self.client is not None and self.settings.transport != 'websocket'
 
 @patch
-async def confirm(self:Follower, symbol:str) -> int|None: # epoch ms; None: it cannot be had
+async def confirm(self:FeedFollower, symbol:str) -> int|None: # epoch ms; None: it cannot be had
     "The time of a symbol's quote."
     quote = await self.poller.ask(symbol)
     if quote is not None and self.polls: self.on_quote(quote)
     return quote and quote.t_ms
 
 @patch
-async def poll(self:Follower):
-    "Poll for ever."
-    await self.poller.run(self.settings.fetch_interval, self.settings.symbol_delay, hurry=self.stream is not None)
+async def poll_quotes(self:FeedFollower):
+    "Poll for ever; raises `FeedAuthError`."
+    settings = self.settings
+    await self.poller.run(settings.fetch_interval, settings.symbol_delay, hurry=self.stream is not None)
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #14916f10
 @patch
-async def follow(self:Follower):
-    "Take the trades of the stream, to the end of a replay."
+async def take_trades(self:FeedFollower):
+    "Take the trades of the stream, to the end of a replay; raises what the stream cannot mend."
     async for m in self.stream.messages():
         self.on_message(m)
         await self.delivery.room()
     await self.delivery.flush()
     self.replay_done = True
-    self.hear()
+    self.tell_minutes()
     log.info('The replay has ended: %d ticks delivered', self.delivery.delivered)
     self.beat()
 
-# %% ../../nbs/05_ingest/13_follower.ipynb #df94aa77
+# %% ../../nbs/05_ingest/13_follower.ipynb #c38a048d
 @patch
-def condition(self:Follower) -> str: # starting, running, feed away, broker away, replay finished, stopped or failed
-    "The state in one word or two."
-    if self.state != 'running': return self.state
-    if self.delivery.stalled: return 'broker away'
-    if self.replay_done: return 'replay finished'
-    streaming = self.stream is not None and self.stream.state == 'open' and not (self.watch and self.watch.live.mute)
+def condition(self:FeedFollower) -> State:
+    "How it is."
+    if self.state != State.RUNNING: return self.state
+    if self.delivery.stalled: return State.BROKER_AWAY
+    if self.replay_done: return State.REPLAY_FINISHED
+    is_mute = self.watch is not None and self.watch.live.mute
+    streaming = self.stream is not None and self.stream.state == 'open' and not is_mute
     polling = self.polls and not self.poller.failed
-    return 'running' if streaming or polling else 'feed away'
+    return State.RUNNING if streaming or polling else State.FEED_AWAY
 
 @patch
-def facts(self:Follower) -> dict: # content of the heartbeat
+def facts(self:FeedFollower) -> dict: # content of the heartbeat, but for the state
     "What the health page needs to know."
-    d, s, c = self.delivery, self.stream, self.counts
-    stats = s.stats.as_dict() if s is not None else {}
-    silence = clocks(s, self._clock(), self.watch) if s is not None else {}
-    return dict(feed=self.feed, transport=self.settings.transport, state=self.condition(), at_ms=self._clock(), pid=os.getpid(), ticks_sent=d.delivered, ticks_waiting=d.pending,
-        last_tick_event_time=self.last_event_time, last_send_ms=d.last_ack_ms, duplicates_suppressed=c.duplicates_suppressed, ambiguous=c.ambiguous,
-        quotes_unchanged=c.quotes_unchanged, dead_letters=self.dead_letters, reconnects=stats.get('reconnects', 0), reconnects_by=stats.get('reconnects_by', {}), stream=stats,
-        jumps=dict(count=self.jumps.count, last=list(self.jumps.last)), **silence,
-        stream_state=s.state if s is not None else None, last_ping_ms=s and s.last_ping_ms, last_trade_ms=s and s.last_trade_ms,
-        last_trade_by_symbol=dict(s.last_trade_by_symbol) if s is not None else {}, rest_calls=self.client.calls if self.client else 0,
-        spool=dict(on_disk_alone=d.spool.unread, damaged=d.spool.damaged, failed=d.spool.failed) if d.spool is not None else None,
-        symbols=list(self.symbols), unknown_symbols=list(self.poller.unknown) if self.poller else [], replay_done=self.replay_done, resent=d.resent, broker_clients=d.clients,
-        errors=self.error or (s.last_error if s is not None else None) or d.last_error)
+    s = self.stream
+    errors = self.error or (s.last_error if s is not None else None) or self.delivery.last_error
+    return dict(feed=self.feed, transport=self.settings.transport, at_ms=self._clock(),
+        **self._delivery_facts(), **self._identity_facts(), **(self._stream_facts() if s is not None else _NO_STREAM),
+        dead_letters=self.dead_letters, jumps=dict(count=self.jumps.count, last=list(self.jumps.last)),
+        last_tick_event_time=self.last_event_time, rest_calls=self.client.calls if self.client else 0,
+        symbols=list(self.symbols), unknown_symbols=list(self.poller.unknown) if self.poller else [],
+        replay_done=self.replay_done, errors=errors)
+
+# %% ../../nbs/05_ingest/13_follower.ipynb #ca1a2d09
+_NO_STREAM = dict(reconnects=0, reconnects_by={}, stream={}, stream_state=None, last_ping_ms=None, last_trade_ms=None,
+    last_trade_by_symbol={})
 
 @patch
-def beat(self:Follower) -> bool: return write_heartbeat(self.heartbeat, self.facts())
+def _stream_facts(self:FeedFollower):
+    s = self.stream
+    return dict(reconnects=s.stats.reconnects, reconnects_by=s.stats.reconnects_by, stream=s.stats.as_dict(),
+        stream_state=s.state, last_ping_ms=s.last_ping_ms, last_trade_ms=s.last_trade_ms,
+        last_trade_by_symbol=dict(s.last_trade_by_symbol), **silence_facts(s, self._clock(), self.watch))
 
 @patch
-def hear(self:Follower):
+def _delivery_facts(self:FeedFollower):
+    d, spool = self.delivery, self.delivery.spool
+    kept = spool and dict(on_disk_alone=spool.unread, damaged=spool.damaged, failed=spool.failed)
+    return dict(ticks_sent=d.delivered, ticks_waiting=d.pending, last_send_ms=d.last_ack_ms, resent=d.resent,
+        broker_clients=d.clients, spool=kept)
+
+@patch
+def _identity_facts(self:FeedFollower):
+    c = self.counts
+    return {k: getattr(c, k) for k in ('duplicates_suppressed', 'ambiguous', 'quotes_unchanged')}
+
+# %% ../../nbs/05_ingest/13_follower.ipynb #88f17814
+@patch
+def beat(self:FeedFollower) -> bool: # False when the disk does not take it
+    "Write the heartbeat."
+    return write_beat(self.heartbeat, self.condition(), **self.facts())
+
+@patch
+def tell_minutes(self:FeedFollower):
     "Tell the minutes through which the feed was heard, or not; see the notebook on feed minutes."
-    for record in self.hearing.look(self._clock(), self.last_event_time, self.replay_done): self.delivery.put(None, record, topic=feed_topic(self.settings))
+    topic = feed_topic(self.settings)
+    for record in self.reporter.look(self._clock(), self.last_event_time, self.replay_done):
+        self.delivery.put(None, record, topic=topic)
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #8f0804be
 @patch
-async def _upkeep(self:Follower):
+async def _upkeep(self:FeedFollower):
     while True:
         await self.delivery.room()
         await asyncio.sleep(1)
 
 @patch
-async def _pulse(self:Follower): # a job of its own: while the broker is away `room` may wait for long, and that must be told
+async def _pulse(self:FeedFollower): # a job of its own: while the broker is away `room` may wait for long
     while True:
-        self.hear()
+        self.tell_minutes()
         self.beat()
         await asyncio.sleep(1)
 
 @patch
-async def _deliver(self:Follower):
-    if self.delivery.pending: log.warning('%d records of an earlier run are sent again', self.delivery.pending)
+async def _deliver(self:FeedFollower):
+    waiting = self.delivery.pending
+    if waiting: log.warning('%d records of an earlier run are sent again', waiting)
     await self.delivery.connect()
-    self.state = 'running'
+    self.state = State.RUNNING
     self.beat()
 
 @patch
-def _jobs(self:Follower):
+def _jobs(self:FeedFollower):
     yield self._deliver()
     yield self._upkeep()
     yield self._pulse()
-    for job in self.beside: yield job()
-    if self.stream is not None: yield self.follow()
-    if self.polls: yield self.poll()
+    for job in self.sources.beside: yield job()
+    if self.stream is not None: yield self.take_trades()
+    if self.polls: yield self.poll_quotes()
     if self.watch is not None: yield self.watch.run()
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #62643811
 @patch
-async def run(self:Follower,
+async def run(self:FeedFollower,
     stop:asyncio.Event, # set it to end in peace
     patience:float=10., # seconds for the last records
 ) -> int: # records that could not be delivered
-    "Feed the topic until `stop` is set; raises what cannot be waited for."
+    "Feed the topic until `stop` is set; raises what cannot be waited for, e.g. `FeedAuthError`."
     jobs, ending, left = {asyncio.create_task(o) for o in self._jobs()}, asyncio.create_task(stop.wait()), 0
     self.beat()
     try:
@@ -236,12 +275,13 @@ async def run(self:Follower,
             done, _ = await asyncio.wait(jobs | {ending}, return_when=asyncio.FIRST_COMPLETED)
             jobs -= done
             for t in done: t.result()
-        self.state = 'stopped'
+        self.state = State.STOPPED
     except Exception as e:
-        self.error = str(e) if isinstance(e, PipelineError) else f'{type(e).__name__}: a fault of the program, see the log'
+        fault = f'{type(e).__name__}: a fault of the program, see the log'
+        self.error = str(e) if isinstance(e, PipelineError) else fault
         raise
     finally:
-        if self.state != 'stopped': self.state = 'failed'
+        if self.state != State.STOPPED: self.state = State.FAILED
         for t in jobs | {ending}: t.cancel()
         await asyncio.gather(*jobs, ending, return_exceptions=True)
         left = await self.delivery.close(patience)

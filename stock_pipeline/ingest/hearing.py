@@ -11,29 +11,33 @@ from ..core.minutes import MINUTE_MS
 from .feed_minutes import FeedMinutes
 
 # %% auto #0
-__all__ = ['Heard', 'heard', 'Hearing']
+__all__ = ['FeedHeard', 'hear_feed', 'MinuteReporter']
 
 # %% ../../nbs/05_ingest/11_hearing.ipynb #6a7bd3ae
-class Heard(NamedTuple):
+class FeedHeard(NamedTuple):
     "The feed at one moment."
     up: bool
     link: tuple # which connection
     sure_ms: int|None # until when it was surely alive, epoch ms; None: now
 
-def heard(
+def hear_feed(
     stream=None, # `TradeStream`, or its like
-    watch=None, # `Watch` over it
+    watch=None, # `SilenceWatch` over it
     poller=None, # `Poller`, where quotes become ticks
-) -> Heard:
+) -> FeedHeard:
     "Is the feed heard now, and by what?"
-    if stream is not None and stream.state in ('open', 'finished') and not (watch and watch.live.mute):
-        return Heard(True, ('stream', stream.stats.connects), watch.sure_ms if watch else stream.last_frame_ms)
-    if poller is not None: return Heard(not poller.failed and poller.answered_ms is not None, ('polling',), poller.answered_ms)
-    return Heard(False, (), None)
+    is_mute = watch is not None and watch.live.mute
+    if stream is not None and stream.state in ('open', 'finished') and not is_mute:
+        sure_ms = watch.sure_ms if watch else stream.last_frame_ms
+        return FeedHeard(True, ('stream', stream.stats.connects), sure_ms)
+    if poller is not None:
+        answers = not poller.failed and poller.answered_ms is not None
+        return FeedHeard(answers, ('polling',), poller.answered_ms)
+    return FeedHeard(False, (), None)
 
 # %% ../../nbs/05_ingest/11_hearing.ipynb #4fa9bedd
-class Hearing:
-    "`hearing.look(now_ms)` about once a second gives the records that are due."
+class MinuteReporter:
+    "`reporter.look(now_ms)` about once a second gives the records of feed minutes that are due."
     def __init__(self,
         feed:str, # 'finnhub', 'simulated' or 'replay'
         symbols, # that are followed
@@ -43,7 +47,8 @@ class Hearing:
         poller=None, # asks for quotes
         polls:bool=False, # whether these quotes become ticks
     ):
-        self.symbols, self.tape, self.stream, self.watch, self.poller, self.polls = tuple(symbols), tape, stream, watch, poller, polls
+        self.symbols, self.tape = tuple(symbols), tape
+        self.stream, self.watch, self.poller, self.polls = stream, watch, poller, polls
         self.minutes = FeedMinutes(feed, None if tape else 10_000)
 
     @property
@@ -57,7 +62,7 @@ from fastcore.basics import patch
 
 # %% ../../nbs/05_ingest/11_hearing.ipynb #0d576f11
 @patch
-def look(self:Hearing,
+def look(self:MinuteReporter,
     now_ms:int, # wall clock, epoch ms
     newest_ms:int|None=None, # time of the newest trade: a tape's clock
     ended:bool=False, # the tape is over
@@ -66,11 +71,12 @@ def look(self:Hearing,
     if self.tape:
         if newest_ms is None: return []
         now_ms = (newest_ms//MINUTE_MS + 1)*MINUTE_MS if ended else newest_ms
-    o, refused = heard(self.stream, self.watch, self.poller if self.polls else None), self.refused
-    return self.minutes.observe(o.up, set(self.symbols) - refused, refused, now_ms, o.link, None if self.tape else o.sure_ms)
+    o, refused = hear_feed(self.stream, self.watch, self.poller if self.polls else None), self.refused
+    carried, sure_ms = set(self.symbols) - refused, None if self.tape else o.sure_ms
+    return self.minutes.observe(o.up, carried, refused, now_ms, o.link, sure_ms)
 
 @patch
-def begin(self:Hearing,
+def begin(self:MinuteReporter,
     t_ms:int # the first trade
 ):
     "A tape begins."

@@ -5,19 +5,20 @@
 # %% ../../nbs/05_ingest/14_producer.ipynb #9089b15a
 from __future__ import annotations
 
-import asyncio, logging, os, time
+import asyncio, logging, time
 from contextlib import AsyncExitStack
 
 from ..core.config import Settings
 from ..core.errors import ConfigError, PipelineError
+from ..core.heartbeat import State, beat_path, write_beat
 from ..core.sessions import Session, session_at
 from ..feed.budget import TokenBucket
 from ..feed.finnhub import FinnhubClient
 from ..feed.messages import Horizon
 from ..feed.trades import TradeStream
 from .delivery import Delivery
-from .follower import Follower, write_heartbeat
-from .liveness import Limits
+from .follower import FeedFollower, Sources
+from .liveness import SilenceLimits
 from .spool import Spool
 
 # %% auto #0
@@ -27,7 +28,7 @@ __all__ = ['log', 'run_producer']
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_ingest/14_producer.ipynb #a996c1ed
-async def _watch(twin):
+async def _raise_failure_of(twin): # ends when the twin's replay fails
     while twin.failure is None: await asyncio.sleep(1)
     raise twin.failure
 
@@ -48,22 +49,30 @@ def _spool(settings): # None for a replay: its recording is a spool
     except OSError as e:
         log.error('No spool: %s. A kill may lose records that are on their way', e.strerror)
 
-# %% ../../nbs/05_ingest/14_producer.ipynb #d7bdf28d
-async def _parts(settings, stack): # the follower's arguments
-    key, url, ws_url, symbols, twin = settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, settings.finnhub_ws_url, settings.stock_symbols, None
-    if settings.feed != 'finnhub':
-        twin, symbols = await _embedded(settings, stack)
-        key, url, ws_url = twin.key, twin.url, twin.ws_url
-    horizon = Horizon(None) if settings.feed == 'replay' else Horizon(twin.clock.now_ms) if twin else Horizon() # a recorded day has its own time
-    streaming = settings.transport != 'rest'
-    asking = not (settings.feed == 'replay' and streaming) # a recorded day holds what it holds
-    client = await stack.enter_async_context(FinnhubClient(key, url, TokenBucket(settings.rate_limit), horizon=horizon)) if asking else None
-    return dict(client=client, stream=TradeStream(key, ws_url, symbols, horizon=horizon) if streaming else None, symbols=symbols, watch=[lambda: _watch(twin)] if twin else (),
-        in_session=_hours(twin), limits=Limits().faster(min(1, settings.twin_speed or 1)) if twin else Limits())
+# %% ../../nbs/05_ingest/14_producer.ipynb #eee9617f
+def _horizon(settings, twin): # what is too far ahead
+    if settings.feed == 'replay': return Horizon(None) # a recorded day has its own time
+    return Horizon(twin.clock.now_ms) if twin else Horizon()
 
-def _hours(twin): # () -> whether the market trades now
-    if twin is None: return lambda: session_at(time.time_ns()//1_000_000) != Session.CLOSED
-    return lambda: twin.market.session(twin.clock.now_ms()) != Session.CLOSED
+def _addresses(settings, twin): # key, REST address, WebSocket address
+    if twin is not None: return twin.key, twin.url, twin.ws_url
+    return settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, settings.finnhub_ws_url
+
+async def _sources(settings, stack):
+    twin, symbols = None, settings.stock_symbols
+    if settings.feed != 'finnhub': twin, symbols = await _embedded(settings, stack)
+    key, url, ws_url = _addresses(settings, twin)
+    horizon, client, stream = _horizon(settings, twin), None, None
+    if settings.transport != 'rest': stream = TradeStream(key, ws_url, symbols, horizon=horizon)
+    if settings.feed != 'replay' or stream is None: # a recorded day holds what it holds
+        budget = TokenBucket(settings.rate_limit)
+        client = await stack.enter_async_context(FinnhubClient(key, url, budget, horizon=horizon))
+    if twin is None: return Sources(client, stream, symbols, (), _in_session)
+    limits = SilenceLimits().faster(min(1, settings.twin_speed or 1))
+    return Sources(client, stream, symbols, (lambda: _raise_failure_of(twin),), lambda: _twin_in_session(twin), limits)
+
+def _in_session(): return session_at(time.time_ns()//1_000_000) != Session.CLOSED
+def _twin_in_session(twin): return twin.market.session(twin.clock.now_ms()) != Session.CLOSED
 
 # %% ../../nbs/05_ingest/14_producer.ipynb #3c4aa6d4
 async def run_producer(
@@ -71,13 +80,17 @@ async def run_producer(
     stop:asyncio.Event, # set it to end in peace
     make_delivery=Delivery, # (servers, topic, spool=…)
 ) -> int: # records that could not be delivered
-    "The service `producer`: from the settings to the topic, until `stop`."
+    """The service `producer`: from the settings to the topic, until `stop`.
+
+    Raises `ConfigError`, `FeedAuthError`, `FeedAccessError`, `BrokerError`: what will not pass by itself."""
     async with AsyncExitStack() as stack:
         try:
-            parts = await _parts(settings, stack)
+            sources = await _sources(settings, stack)
             delivery = make_delivery(settings.kafka_bootstrap_servers, settings.topic, spool=_spool(settings))
         except PipelineError as e:
-            write_heartbeat(settings.stock_pipeline_home/'run'/'producer.json', dict(feed=settings.feed, transport=settings.transport, state='failed', pid=os.getpid(), replay_done=False, errors=str(e)))
+            write_beat(beat_path(settings.stock_pipeline_home, 'producer'), State.FAILED, feed=settings.feed,
+                transport=settings.transport, replay_done=False, errors=str(e))
             raise
-        log.info('Feeding %s from the %s feed by %s: %s', settings.topic, settings.feed, settings.transport, ', '.join(parts['symbols']))
-        return await Follower(settings, delivery, **parts).run(stop)
+        symbols = ', '.join(sources.symbols)
+        log.info('Feeding %s from the %s feed by %s: %s', settings.topic, settings.feed, settings.transport, symbols)
+        return await FeedFollower(settings, delivery, sources).run(stop)

@@ -8,28 +8,29 @@ from __future__ import annotations
 import asyncio, logging, time
 from collections.abc import Awaitable, Callable
 
-from .liveness import Limits, Liveness, Step
+from .liveness import USUAL_LIMITS, Liveness, SilenceLimits, Step
 
 # %% auto #0
-__all__ = ['log', 'WORDS', 'Watch', 'clocks']
+__all__ = ['log', 'WORDS', 'SilenceWatch', 'silence_facts']
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #fb09735e
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #2dcfb6a9
-class Watch:
-    "`await Watch(stream, ask).run()` beside the reader of the stream."
+class SilenceWatch:
+    "`await SilenceWatch(stream, ask).run()` beside the reader of the stream."
     def __init__(self,
         stream, # `TradeStream`, or its like
         ask:Callable[[str], Awaitable[int|None]], # symbol → time of its quote, epoch ms; None when it cannot be had
         in_session:Callable[[], bool]=lambda: True, # whether the market trades now
         skip=(), # symbols that the feed does not know; may change
-        limits:Limits=Limits(),
+        limits:SilenceLimits=USUAL_LIMITS,
         patience:float=8., # seconds for a quote
         clock=time.monotonic, # seconds
         now_ms=lambda: time.time_ns()//1_000_000, # the clock of the stream's times
     ):
-        self.stream, self.ask, self.in_session, self.skip, self.patience, self._clock, self._now_ms = stream, ask, in_session, skip, patience, clock, now_ms
+        self.stream, self.ask, self.in_session, self.skip = stream, ask, in_session, skip
+        self.patience, self._clock, self._now_ms = patience, clock, now_ms
         self.live = Liveness(stream.symbols, clock(), limits)
         self._connects, self._seen, self.asked = 0, {}, 0
 
@@ -38,22 +39,23 @@ class Watch:
         "Until when the feed was surely alive."
         return self._now_ms() - round(1000*(self._clock() - self.live.sure_at))
 
-    def __repr__(self): return f'Watch({self.live.state}, {self.asked} quotes asked)'
+    def __repr__(self): return f'SilenceWatch({self.live.state}, {self.asked} quotes asked)'
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #79b1a3de
 from fastcore.basics import patch
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #181ea37c
 @patch
-def _sample(self:Watch): # what was heard since the last look
+def _sample(self:SilenceWatch): # what was heard since the last look
     now, now_ms, stream = self._clock(), self._now_ms(), self.stream
     for s, at in list(stream.last_trade_by_symbol.items()):
-        if self._seen.get(s) != at:
-            self._seen[s] = at
-            self.live.heard(s, stream.newest_by_symbol[s], min(now, now - (now_ms - at)/1000) if at <= now_ms else now)
+        if self._seen.get(s) == at: continue
+        self._seen[s] = at
+        heard_at = min(now, now - (now_ms - at)/1000) if at <= now_ms else now
+        self.live.heard(s, stream.newest_by_symbol[s], heard_at)
 
 @patch
-async def step(self:Watch):
+async def step(self:SilenceWatch):
     "Look once, and do what is to be done."
     stream, live = self.stream, self.live
     if stream.state != 'open': return live.excused(self._clock(), 'the stream is away')
@@ -69,7 +71,7 @@ async def step(self:Watch):
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #0926b84e
 @patch
-async def _do(self:Watch, todo:Step):
+async def _do(self:SilenceWatch, todo:Step):
     if todo.do == 'ask':
         self.asked += 1
         t_ms = await self._quote_time(todo)
@@ -82,7 +84,7 @@ async def _do(self:Watch, todo:Step):
     else: log.warning('%s', todo.why)
 
 @patch
-async def _quote_time(self:Watch, todo):
+async def _quote_time(self:SilenceWatch, todo):
     log.info('%s; a quote of %s will tell', todo.why, todo.symbol)
     try:
         async with asyncio.timeout(self.patience): return await self.ask(todo.symbol)
@@ -90,7 +92,7 @@ async def _quote_time(self:Watch, todo):
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #ee46db21
 @patch
-async def run(self:Watch,
+async def run(self:SilenceWatch,
     every:float=1., # seconds between two looks
 ):
     "Watch for ever."
@@ -99,16 +101,21 @@ async def run(self:Watch,
         await asyncio.sleep(every)
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #a1b90cff
-WORDS = dict(live='trades arrive', listening='listening', starting='starting', silent='no trade for a while: a quote is asked for', quiet='a quiet market: no trade, and the quotes say the same',
-    unconfirmed='no trade for a while, and no quote to be had', mute='mute: the quotes move, the stream says nothing')
+WORDS = dict(live='trades arrive', listening='listening', starting='starting',
+    silent='no trade for a while: a quote is asked for',
+    quiet='a quiet market: no trade, and the quotes say the same',
+    unconfirmed='no trade for a while, and no quote to be had',
+    mute='mute: the quotes move, the stream says nothing')
 
-def clocks(
+def silence_facts(
     stream, # `TradeStream`
     now_ms:int, # epoch ms
-    watch:Watch|None=None,
+    watch:SilenceWatch|None=None,
 ) -> dict: # of the heartbeat
-    "The ages of the transport, the feed and each symbol."
+    "The ages of the transport, the feed and each symbol, and what the watch makes of them."
     def age(ms): return None if ms is None else round(max(0, now_ms - ms)/1000, 1)
     state = watch.live.state if watch else 'not watched'
-    return dict(transport_age_s=age(stream.last_frame_ms), feed_age_s=age(stream.last_trade_ms), symbol_ages_s={s: age(t) for s, t in stream.last_trade_by_symbol.items()},
-        liveness=WORDS.get(state, state), not_carried=watch.live.not_carried if watch else [], quotes_asked=watch.asked if watch else 0)
+    return dict(transport_age_s=age(stream.last_frame_ms), feed_age_s=age(stream.last_trade_ms),
+        symbol_ages_s={s: age(t) for s, t in stream.last_trade_by_symbol.items()},
+        liveness=WORDS.get(state, state), not_carried=watch.live.not_carried if watch else [],
+        quotes_asked=watch.asked if watch else 0)

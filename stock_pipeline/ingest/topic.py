@@ -28,7 +28,7 @@ def admin_client(
     timeout:float=5., # seconds for finding the broker
     **kwargs # further settings of `KafkaAdminClient`
 ) -> KafkaAdminClient:
-    "A client for the administration; one that finds no broker leaves no thread behind."
+    "A client for the administration; one that finds no broker leaves no thread behind. Raises `KafkaError`."
     return admin_client_or_nothing(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000, **kwargs)
 
 # %% ../../nbs/05_ingest/05_topic.ipynb #c0dcf6a0
@@ -42,7 +42,8 @@ def ensure_topic(
 ):
     "Create the topic if it is absent; blocks; raises `KafkaError` when there is no broker."
     admin = admin_client(servers, timeout, client_id='stock-pipeline-producer')
-    try: admin.create_topics({topic: {'num_partitions': partitions, 'replication_factor': 1, 'configs': BROKER_TIME}}, wait_for_metadata=True)
+    wanted = {'num_partitions': partitions, 'replication_factor': 1, 'configs': BROKER_TIME}
+    try: admin.create_topics({topic: wanted}, wait_for_metadata=True)
     except TopicAlreadyExistsError: _take_broker_time(admin, topic)
     else: log.info('Created the topic %s with %d partitions', topic, partitions)
     finally: admin.close()
@@ -50,9 +51,11 @@ def ensure_topic(
 def _take_broker_time(admin, topic):
     try:
         known = admin.describe_configs([ConfigResource('TOPIC', topic)])['topic'][topic]
-        if any(known.get(k, {}).get('value') != v for k, v in BROKER_TIME.items()): admin.alter_configs([ConfigResource('TOPIC', topic, BROKER_TIME)])
+        differs = any(known.get(k, {}).get('value') != v for k, v in BROKER_TIME.items())
+        if differs: admin.alter_configs([ConfigResource('TOPIC', topic, BROKER_TIME)])
     except (KafkaError, KeyError, ValueError) as e: # e.g. no right to change it
-        log.warning('The topic %s keeps the timestamps of the producer (%s): if the clock here is wrong, records may be refused, or deleted early', topic, type(e).__name__)
+        log.warning('The topic %s keeps the timestamps of the producer (%s): if the clock here is wrong, '
+            'records may be refused, or deleted early', topic, type(e).__name__)
 
 # %% ../../nbs/05_ingest/05_topic.ipynb #c1838a6d
 class SteadyPartitioner(DefaultPartitioner):
@@ -72,11 +75,13 @@ def kafka_producer(
     timeout:float=5., # seconds for finding the broker
     **kwargs # further settings of `KafkaProducer`
 ) -> KafkaProducer:
-    "An idempotent client that keeps trying for as long as it takes; creates the topic first; blocks."
+    "An idempotent client that tries for as long as it takes; creates the topic first; blocks. Raises `KafkaError`."
     ensure_topic(servers, topic, timeout=timeout)
-    producer = KafkaProducer(**{**dict(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000, client_id='stock-pipeline-producer', enable_idempotence=True, acks='all',
-        partitioner=SteadyPartitioner(), linger_ms=20, batch_size=2**18, compression_type='gzip', delivery_timeout_ms=2**31 - 1, request_timeout_ms=15_000,
-        max_block_ms=2_000, reconnect_backoff_max_ms=1_000, metrics_enabled=False), **kwargs})
+    usual = dict(bootstrap_servers=servers.split(','), bootstrap_timeout_ms=timeout*1000,
+        client_id='stock-pipeline-producer', enable_idempotence=True, acks='all', partitioner=SteadyPartitioner(),
+        linger_ms=20, batch_size=2**18, compression_type='gzip', delivery_timeout_ms=2**31 - 1,
+        request_timeout_ms=15_000, max_block_ms=2_000, reconnect_backoff_max_ms=1_000, metrics_enabled=False)
+    producer = KafkaProducer(**{**usual, **kwargs})
     producer.partitions_for(topic)
     return producer
 
@@ -99,14 +104,19 @@ class SideLine:
         limit:int=2_000, # records that may wait
         pause:float=.5, # seconds, after something went wrong
     ):
-        self.servers, self.limit, self._ensure, self._pause, self._line, self._ready, self.dropped, self._sending = servers, limit, ensure, pause, deque(), set(), 0, None # _line: [future, key, value, topic]
+        self.servers, self.limit, self._ensure, self._pause = servers, limit, ensure, pause
+        self._line = deque() # [future, key, value, topic] of what is not acknowledged
+        self._ready = set() # topics that the client knows
+        self._sending = None # the task that sends
+        self.dropped = 0
 
     def __len__(self): return len(self._line)
 
     def put(self, key:bytes|None, value:bytes, topic:str):
         "Add a record; never waits."
         if len(self._line) >= self.limit:
-            if not self.dropped: log.warning('More than %d records wait for %s; the oldest are dropped', self.limit, topic)
+            if not self.dropped:
+                log.warning('More than %d records wait for %s; the oldest are dropped', self.limit, topic)
             self._line.popleft()
             self.dropped += 1
         self._line.append([None, key, value, topic])
@@ -137,7 +147,8 @@ async def send(self:SideLine, client:KafkaProducer):
 @patch
 def start(self:SideLine, client:KafkaProducer):
     "Send what waits, in a task of its own: making a topic takes its time."
-    if self._line and (self._sending is None or self._sending.done()): self._sending = asyncio.create_task(self.send(client))
+    if not self._line: return
+    if self._sending is None or self._sending.done(): self._sending = asyncio.create_task(self.send(client))
 
 @patch
 async def finish(self:SideLine, client:KafkaProducer, timeout:float=2.):

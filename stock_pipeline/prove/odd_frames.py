@@ -20,7 +20,7 @@ from ..core.testing import NOON_MS
 from ..feed.budget import TokenBucket
 from ..feed.finnhub import CallLimits, FinnhubClient
 from ..feed.trades import TradeStream
-from ..ingest.follower import Follower
+from ..ingest.follower import FeedFollower, Sources
 
 # %% auto #0
 __all__ = ['SYMBOLS', 'Frame', 'frames', 'MemoryDelivery', 'WayInAccount', 'WayIn', 'answers', 'odd_feed']
@@ -151,7 +151,7 @@ class WayIn:
         transport = httpx.MockTransport(lambda request: httpx.Response(200, content=self.answer))
         budget, limits = TokenBucket(10**6, 10**6), CallLimits(attempts=1)
         self.client = FinnhubClient('key', 'http://127.0.0.1:9', budget, transport, limits=limits)
-        self.follower = Follower(settings, self.kept, self.client, self.stream, SYMBOLS, clock=clock)
+        self.follower = FeedFollower(settings, self.kept, Sources(self.client, self.stream, SYMBOLS), clock=clock)
 
     def _weigh(self, raw): # number of ticks, dead letters by reason: of what was put on the topic
         ticks, dead_letters = 0, Counter()
@@ -196,7 +196,7 @@ async def quote(self:WayIn, raw:bytes):
     "One answer to /quote."
     a, counts = self.account, self.follower.counts
     self.answer, unchanged, self.follower.error = raw, counts.quotes_unchanged, None
-    try: await self.follower.fetch('AAPL')
+    try: await self.follower.poller.fetch('AAPL')
     except FeedAuthError: self.follower.error = 'FeedAuthError'
     except Exception as e: return a.complain(f'{type(e).__name__}: {e}', raw)
     ticks, _ = self._weigh(raw)
