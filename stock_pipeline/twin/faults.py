@@ -24,19 +24,35 @@ __all__ = ['REST_FAULTS', 'STREAM_FAULTS', 'PLACES', 'LASTING', 'SEEDED', 'INVAL
 # %% ../../nbs/04_twin/04_faults.ipynb #b2c51898
 REST_FAULTS = dict(
     status='an HTTP status with the body that belongs to it; 5xx come as HTML',
-    html='status 200 with an HTML page', text='status 200 with words as text/plain', empty='status 200 and nothing',
-    truncated='the first half of the JSON', nan='NaN in the place of the first number', zero='all zero, as for an unknown symbol',
-    partly_zero='a quote without open, high and low', access_as_401='status 401 with the words of a 403',
-    slow='a byte a second', hang='no answer for an hour', cut='the connection is cut in the middle of the answer')
+    html='status 200 with an HTML page',
+    text='status 200 with words as text/plain',
+    empty='status 200 and nothing',
+    truncated='the first half of the JSON',
+    nan='NaN in the place of the first number',
+    zero='all zero, as for an unknown symbol',
+    partly_zero='a quote without open, high and low',
+    access_as_401='status 401 with the words of a 403',
+    slow='a byte a second',
+    hang='no answer for an hour',
+    cut='the connection is cut in the middle of the answer')
 
 STREAM_FAULTS = dict(
-    mute='pings go on, trades stop; in a replay the tape waits', dead='neither pings nor trades', silent='one symbol never ticks',
-    close='closed with a code', abort='cut without a word', triple='a message is delivered three times',
-    late='trades arrive when the tape is `seconds` further', out_of_order='a message arrives after the next one',
-    garbage='a message that is not JSON', error='an error message', zero_volume='trades without volume',
-    null_codes='trades whose conditions are null', bad_price='a trade with price 0, one below it and one that is text')
+    mute='pings go on, trades stop; in a replay the tape waits',
+    dead='neither pings nor trades',
+    silent='one symbol never ticks',
+    close='closed with a code',
+    abort='cut without a word',
+    triple='a message is delivered three times',
+    late='trades arrive when the tape is `seconds` further',
+    out_of_order='a message arrives after the next one',
+    garbage='a message that is not JSON',
+    error='an error message',
+    zero_volume='trades without volume',
+    null_codes='trades whose conditions are null',
+    bad_price='a trade with price 0, one below it and one that is text')
 
-PLACES = {o: REST_FAULTS for o in ('quote', 'market-status', 'profile2', 'company-news', '*')} | dict(handshake={'status': ''}, stream=STREAM_FAULTS)
+_REST_PLACES = 'quote', 'market-status', 'profile2', 'company-news', '*'
+PLACES = {**dict.fromkeys(_REST_PLACES, REST_FAULTS), 'handshake': {'status': ''}, 'stream': STREAM_FAULTS}
 LASTING = ('mute', 'dead', 'silent') # a state of the stream, not an event
 
 # %% ../../nbs/04_twin/04_faults.ipynb #5f183c50
@@ -53,15 +69,21 @@ class Fault:
     text: str = '' # body of `status`, `text`, `html`; words of `error`
 
 def check_fault(fault:Fault) -> Fault:
-    "The fault, or an error that names what there is."
-    if fault.place not in PLACES: raise ConfigError(f'no fault at {fault.place!r}', f'Places: {", ".join(PLACES)}')
-    if fault.kind not in PLACES[fault.place]: raise ConfigError(f'no fault {fault.kind!r} at {fault.place}', f'Kinds: {", ".join(PLACES[fault.place])}')
-    if fault.kind == 'status' and not fault.status: raise ConfigError('a fault of a status needs the status', 'Say for example status=500')
-    if fault.kind == 'silent' and not fault.symbol: raise ConfigError('which symbol is silent?', 'Say for example symbol="AAPL"')
+    "The fault, or a `ConfigError` that names what there is."
+    place, kind = fault.place, fault.kind
+    if place not in PLACES: raise ConfigError(f'no fault at {place!r}', f'Places: {", ".join(PLACES)}')
+    kinds = ', '.join(PLACES[place])
+    if kind not in PLACES[place]: raise ConfigError(f'no fault {kind!r} at {place}', f'Kinds: {kinds}')
+    if kind == 'status' and not fault.status:
+        raise ConfigError('a fault of a status needs the status', 'Say for example status=500')
+    if kind == 'silent' and not fault.symbol:
+        raise ConfigError('which symbol is silent?', 'Say for example symbol="AAPL"')
     return fault
 
 # %% ../../nbs/04_twin/04_faults.ipynb #c7e225d5
-SEEDED = dict(quote=('status', 'html', 'text', 'truncated', 'partly_zero', 'access_as_401', 'cut'), stream=('triple', 'out_of_order', 'late', 'garbage', 'error'))
+SEEDED = dict(
+    quote=('status', 'html', 'text', 'truncated', 'partly_zero', 'access_as_401', 'cut'),
+    stream=('triple', 'out_of_order', 'late', 'garbage', 'error'))
 
 class Faults:
     "The twin's list of what goes wrong."
@@ -94,7 +116,9 @@ class Faults:
 def _random(self:Faults, place, symbol):
     choice = self.kinds.get(place)
     if not self.rate or not choice or self._rng.random() >= self.rate: return None
-    return Fault(place, self._rng.choice(choice), 1, symbol, status=self._rng.choice((429, 500, 502, 503)), seconds=self._rng.choice((1, 5, 90)))
+    dice = self._rng
+    kind, status, seconds = dice.choice(choice), dice.choice((429, 500, 502, 503)), dice.choice((1, 5, 90))
+    return Fault(place, kind, 1, symbol, status=status, seconds=seconds)
 
 @patch
 def take(self:Faults,
@@ -130,6 +154,9 @@ NO_ACCESS = '{"error":"You don\'t have access to this resource."}'
 LIMIT_REACHED = '{"error":"API limit reached. Please try again later. Remaining Limit: 0"}'
 SIGN_UP = 'Please sign up for a free account to get an API key'
 
+_SERVER_ERROR = ('<html><head><title>{0}</title></head>'
+    '<body><center><h1>{0} Server Error</h1></center></body></html>')
+
 def status_answer(
     status:int, # HTTP status
     text:str='', # body; default: the feed's own for the status
@@ -137,10 +164,12 @@ def status_answer(
     "What the feed sends with a status."
     words = {401: INVALID_KEY, 403: NO_ACCESS, 429: LIMIT_REACHED}
     if status in words or text: return Answer(status, text or words[status])
-    if status >= 500: return Answer(status, f'<html><head><title>{status}</title></head><body><center><h1>{status} Server Error</h1></center></body></html>', 'text/html')
+    if status >= 500: return Answer(status, _SERVER_ERROR.format(status), 'text/html')
     return Answer(status, '{"error":"Bad request"}')
 
 # %% ../../nbs/04_twin/04_faults.ipynb #74d9b44a
+_LIMIT_WORDS = 'API limit reached. Please try again later. Remaining Limit: 0'
+
 def spoil(
     answer:Answer, # the good one
     fault:Fault,
@@ -149,7 +178,7 @@ def spoil(
     match fault.kind:
         case 'status': return status_answer(fault.status, fault.text)
         case 'html': return Answer(200, fault.text or status_answer(502).body, 'text/html')
-        case 'text': return Answer(200, fault.text or 'API limit reached. Please try again later. Remaining Limit: 0', 'text/plain')
+        case 'text': return Answer(200, fault.text or _LIMIT_WORDS, 'text/plain')
         case 'empty': return answer._replace(body='')
         case 'truncated': return answer._replace(body=answer.body[:len(answer.body)//2])
         case 'access_as_401': return Answer(401, NO_ACCESS)
@@ -167,7 +196,11 @@ class Close(NamedTuple):
     "An order to end the connection: with a code, or without a word when it is None."
     code: int|None
 
-_BAD_PRICES = '{{"type":"trade","data":[{{"s":"{s}","p":0,"t":{t},"v":1,"c":null}},{{"s":"{s}","p":-3.5,"t":{t},"v":1,"c":null}},{{"s":"{s}","p":"much","t":{t},"v":1,"c":null}}]}}'
+_BAD_PRICES = '0', '-3.5', '"much"'
+
+def _bad_price_frame(trade):
+    items = [f'{{"s":"{trade.symbol}","p":{price},"t":{trade.t_ms},"v":1,"c":null}}' for price in _BAD_PRICES]
+    return f'{{"type":"trade","data":[{",".join(items)}]}}'
 
 @patch
 def deliveries(self:Faults,
@@ -194,13 +227,14 @@ def _faulty(self:Faults, trades, fault):
     match fault.kind:
         case 'triple': return [trades]*3
         case 'late' | 'out_of_order':
-            self._held.append((trades[-1].t_ms + (int(fault.seconds*1000) if fault.kind == 'late' else 0), trades))
+            late_ms = int(fault.seconds*1000) if fault.kind == 'late' else 0
+            self._held.append((trades[-1].t_ms + late_ms, trades))
             return []
         case 'close': return [trades, Close(fault.code)]
         case 'abort': return [trades, Close(None)]
         case 'garbage': return ['{"type":"tra', trades]
         case 'error': return [f'{{"type":"error","msg":"{fault.text or "Something went wrong"}"}}', trades]
-        case 'bad_price': return [_BAD_PRICES.format(s=trades[0].symbol, t=trades[0].t_ms), trades]
+        case 'bad_price': return [_bad_price_frame(trades[0]), trades]
         case 'zero_volume': return [[o._replace(volume=0) for o in trades]]
         case 'null_codes': return [[o._replace(conditions=()) for o in trades]]
     return [trades]

@@ -26,11 +26,14 @@ __all__ = ['WELL_KNOWN', 'STEP', 'OCTAVES', 'base_price', 'minute_price', 'intra
            'minute_trades', 'Market']
 
 # %% ../../nbs/04_twin/02_market.ipynb #4f36d34f
-WELL_KNOWN = dict(AAPL=240, AMD=200, AMZN=225, BA=215, BAC=50, COST=930, DIA=465, DIS=115, F=12, GE=290, GOOG=241, GOOGL=240,
-    HD=390, IBM=285, INTC=36, IWM=245, JNJ=185, JPM=300, KO=69, MA=570, META=700, MSFT=490, NVDA=180, ORCL=250, PFE=25, PG=152,
-    QQQ=605, SPY=670, T=26, TSLA=400, UBER=92, V=345, WMT=103, XOM=114) # USD
+WELL_KNOWN = dict( # USD
+    AAPL=240, AMD=200, AMZN=225, BA=215, BAC=50, COST=930, DIA=465, DIS=115, F=12, GE=290, GOOG=241, GOOGL=240, HD=390,
+    IBM=285, INTC=36, IWM=245, JNJ=185, JPM=300, KO=69, MA=570, META=700, MSFT=490, NVDA=180, ORCL=250, PFE=25, PG=152,
+    QQQ=605, SPY=670, T=26, TSLA=400, UBER=92, V=345, WMT=103, XOM=114)
 
-def _hash(*parts): return int.from_bytes(hashlib.blake2b(':'.join(map(str, parts)).encode(), digest_size=8).digest(), 'big')
+def _hash(*parts): # 64 bits
+    digest = hashlib.blake2b(':'.join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, 'big')
 
 def base_price(
     symbol:str,
@@ -88,8 +91,8 @@ def _bridge(rng, start, end): # 33 prices over a minute
     path, noise = [start, end], STEP*start
     for _ in range(5):
         noise *= 0.7071
-        halves = [(a + b)/2 + noise*(2*rng.random() - 1) for a, b in zip(path, path[1:])]
-        path = [o for pair in zip(path, halves) for o in pair] + [path[-1]]
+        halves = [(a + b)/2 + noise*(2*rng.random() - 1) for a, b in zip(path, path[1:], strict=False)]
+        path = [o for pair in zip(path, halves, strict=False) for o in pair] + [path[-1]]
     return path
 
 def _times(rng, count): # ms within the minute, sorted; trades come in clumps of 1.5 on average
@@ -97,7 +100,9 @@ def _times(rng, count): # ms within the minute, sorted; trades come in clumps of
     for _ in range(round(count*0.65)):
         t = rng.randrange(60_000)
         times.append(t)
-        while rng.random() < 0.35: times.append(min(t := t + (0 if rng.random() < 0.6 else rng.randint(1, 4)), 59_999))
+        while rng.random() < 0.35:
+            t += 0 if rng.random() < 0.6 else rng.randint(1, 4)
+            times.append(min(t, 59_999))
     return sorted(times)
 
 # %% ../../nbs/04_twin/02_market.ipynb #64285284
@@ -144,13 +149,14 @@ def minute_trades(
 # %% ../../nbs/04_twin/02_market.ipynb #8cdc3bd7
 @dataclass(frozen=True)
 class Market:
-    "A seeded market."
+    "A seeded market; raises `ConfigError` for other sessions."
     seed: int = 7
     symbols: tuple[str, ...] = ('AAPL', 'GOOGL', 'MSFT', 'AMZN', 'TSLA')
     sessions: str = 'always' # or 'real', the exchange calendar
 
     def __post_init__(self):
-        if self.sessions not in ('always', 'real'): raise ConfigError(f'sessions={self.sessions!r}', "Choose 'always' or 'real'")
+        if self.sessions not in ('always', 'real'):
+            raise ConfigError(f'sessions={self.sessions!r}', "Choose 'always' or 'real'")
 
 @patch
 def session(self:Market, ts_ms:int) -> Session:
@@ -176,7 +182,7 @@ def messages(self:Market,
 def day_messages(self:Market,
     day:date, # a trading day
 ) -> Iterator[TapeMessage]:
-    "The tape of the regular session of a day."
+    "The tape of the regular session of a day; raises `ConfigError` for a day that has none."
     hours = trading_day(day)
     if hours is None: raise ConfigError(f'{day} is not a trading day', 'Choose a day on which the market was open')
     return self.messages(hours.open_ms, hours.close_ms)
@@ -210,7 +216,13 @@ def quote(self:Market,
     "What /quote answers at an instant."
     first, now, before = self._bounds(ts_ms)
     prices = [_cents(minute_price(self.seed, symbol, o)) for o in range(first, now + 1)]
-    recent = [o.price for o in minute_trades(self.seed, symbol, now, self.sessions) if o.t_ms <= ts_ms] if self._open(ts_ms) else []
+    recent = self._recent(symbol, now, ts_ms)
     c, pc = (recent or prices)[-1], _cents(minute_price(self.seed, symbol, before))
-    h, l, d = max(*prices, *recent, c), min(*prices, *recent, c), c - pc
-    return dict(c=c, d=d, dp=(d*100/pc).quantize(Decimal('0.0001')), h=h, l=l, o=prices[0], pc=pc, t=self.quote_time(ts_ms))
+    high, low, change = max(*prices, *recent, c), min(*prices, *recent, c), c - pc
+    percent = (change*100/pc).quantize(Decimal('0.0001'))
+    return dict(c=c, d=change, dp=percent, h=high, l=low, o=prices[0], pc=pc, t=self.quote_time(ts_ms))
+
+@patch
+def _recent(self:Market, symbol, minute, ts_ms): # prices of the minute so far
+    if not self._open(ts_ms): return []
+    return [o.price for o in minute_trades(self.seed, symbol, minute, self.sessions) if o.t_ms <= ts_ms]

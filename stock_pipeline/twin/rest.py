@@ -47,7 +47,9 @@ def limited() -> Answer:
 # %% ../../nbs/04_twin/05_rest.ipynb #d7ed2ef3
 class TapeDay:
     "Open, high, low and last of one symbol, fed with its trades."
-    def __init__(self): self.date = self.close = self.previous = None; self._ends = 0
+    def __init__(self):
+        self.date = self.close = self.previous = None
+        self._ends = 0
 
     def _start(self, t_ms):
         self.date, self.previous, self.regular = new_york_date(t_ms), self.close or self.previous, False
@@ -75,34 +77,41 @@ def change_of(c, pc) -> dict: # d and dp
 def quote(self:TapeDay) -> dict|None: # None before the first trade
     "The quote of the tape's present."
     if self.close is None: return None
-    return dict(c=self.close, **change_of(self.close, self.previous), h=self.high, l=self.low, o=self.open, pc=self.previous, t=self.t_ms//1000)
+    change = change_of(self.close, self.previous)
+    return dict(c=self.close, **change, h=self.high, l=self.low, o=self.open, pc=self.previous, t=self.t_ms//1000)
 
 # %% ../../nbs/04_twin/05_rest.ipynb #d4e19b8a
-ABROAD = re.compile(r'.+\.(AS|AX|BA|BC|BE|BK|BO|BR|CN|CO|DE|F|HE|HK|IC|IR|IS|JK|JO|KL|KQ|KS|L|LS|MC|ME|MI|MU|MX|NE|NS|NZ|OL|PA|PR|QA|SA|SG|SI|SN|SR|SS|ST|SW|SZ|T|TA|TO|TW|TWO|V|VI|VN|WA)')
+_EXCHANGES = ('AS AX BA BC BE BK BO BR CN CO DE F HE HK IC IR IS JK JO KL KQ KS L LS MC ME MI MU MX NE NS NZ OL PA PR '
+    'QA SA SG SI SN SR SS ST SW SZ T TA TO TW TWO V VI VN WA').split()
+ABROAD = re.compile(rf'.+\.({"|".join(_EXCHANGES)})')
 
 def is_abroad(symbol:str) -> bool:
     "Does the symbol name an exchange outside the US?"
     return bool(ABROAD.fullmatch(symbol))
 
 # %% ../../nbs/04_twin/05_rest.ipynb #94d317db
+_NASDAQ, _NYSE = 'NASDAQ NMS - GLOBAL MARKET', 'NEW YORK STOCK EXCHANGE, INC.'
 COMPANIES = { # symbol: name, exchange, industry, ipo, millions of shares, site
-    'AAPL': ('Apple Inc', 'NASDAQ NMS - GLOBAL MARKET', 'Technology', '1980-12-12', '14840', 'https://www.apple.com/'),
-    'GOOGL': ('Alphabet Inc', 'NASDAQ NMS - GLOBAL MARKET', 'Media', '2004-08-19', '12100', 'https://abc.xyz/'),
-    'MSFT': ('Microsoft Corp', 'NASDAQ NMS - GLOBAL MARKET', 'Technology', '1986-03-13', '7433', 'https://www.microsoft.com/'),
-    'AMZN': ('Amazon.com Inc', 'NASDAQ NMS - GLOBAL MARKET', 'Retail', '1997-05-15', '10660', 'https://www.amazon.com/'),
-    'TSLA': ('Tesla Inc', 'NASDAQ NMS - GLOBAL MARKET', 'Automobiles', '2010-06-29', '3325', 'https://www.tesla.com/'),
-    'IBM': ('International Business Machines Corp', 'NEW YORK STOCK EXCHANGE, INC.', 'Technology', '1915-11-11', '934', 'https://www.ibm.com/')}
+    'AAPL': ('Apple Inc', _NASDAQ, 'Technology', '1980-12-12', '14840', 'https://www.apple.com/'),
+    'GOOGL': ('Alphabet Inc', _NASDAQ, 'Media', '2004-08-19', '12100', 'https://abc.xyz/'),
+    'MSFT': ('Microsoft Corp', _NASDAQ, 'Technology', '1986-03-13', '7433', 'https://www.microsoft.com/'),
+    'AMZN': ('Amazon.com Inc', _NASDAQ, 'Retail', '1997-05-15', '10660', 'https://www.amazon.com/'),
+    'TSLA': ('Tesla Inc', _NASDAQ, 'Automobiles', '2010-06-29', '3325', 'https://www.tesla.com/'),
+    'IBM': ('International Business Machines Corp', _NYSE, 'Technology', '1915-11-11', '934', 'https://www.ibm.com/')}
 
 def profile2(symbol:str) -> dict: # as /stock/profile2 answers
     "Who is behind a symbol."
-    made_up = (f'{symbol} (simulated company)', 'NEW YORK STOCK EXCHANGE, INC.', 'N/A', '2000-01-03', '1000', '')
+    made_up = (f'{symbol} (simulated company)', _NYSE, 'N/A', '2000-01-03', '1000', '')
     name, exchange, industry, ipo, shares, site = COMPANIES.get(symbol, made_up)
     value = (Decimal(shares)*Decimal(str(base_price(symbol)))).quantize(Decimal('0.01'))
-    return dict(country='US', currency='USD', estimateCurrency='USD', exchange=exchange, finnhubIndustry=industry, ipo=ipo, logo='',
-        marketCapitalization=value, name=name, phone='', shareOutstanding=Decimal(shares), ticker=symbol, weburl=site)
+    return dict(country='US', currency='USD', estimateCurrency='USD', exchange=exchange, finnhubIndustry=industry,
+        ipo=ipo, logo='', marketCapitalization=value, name=name, phone='', shareOutstanding=Decimal(shares),
+        ticker=symbol, weburl=site)
 
-HEADLINES = ('{} shares rise as analysts lift targets', '{} slips after cautious outlook', '{} names new finance chief', '{} to open research centre',
-    '{} beats expectations for the quarter', '{} shares plunge on weak guidance', 'What to expect from {} this week', '{} faces inquiry over contracts')
+HEADLINES = (
+    '{} shares rise as analysts lift targets', '{} slips after cautious outlook', '{} names new finance chief',
+    '{} to open research centre', '{} beats expectations for the quarter', '{} shares plunge on weak guidance',
+    'What to expect from {} this week', '{} faces inquiry over contracts')
 
 # %% ../../nbs/04_twin/05_rest.ipynb #3c523617
 def _day_news(seed, symbol, day, now_ms):
@@ -111,8 +120,11 @@ def _day_news(seed, symbol, day, now_ms):
     for i in range(dice[0] % 4):
         at = new_york_ms(day, 6) + int.from_bytes(dice[2*i + 1:2*i + 3], 'big')*700
         ident = int.from_bytes(dice[2*i + 1:2*i + 5], 'big')
-        if at <= now_ms: yield dict(category='company', datetime=at//1000, headline=HEADLINES[dice[2*i + 2] % 8].format(name), id=ident, image='',
-            related=symbol, source='Simulated', summary='A made-up article of the simulated feed.', url=f'https://example.com/news/{ident}')
+        if at > now_ms: continue
+        headline = HEADLINES[dice[2*i + 2] % 8].format(name)
+        yield dict(category='company', datetime=at//1000, headline=headline, id=ident, image='', related=symbol,
+            source='Simulated', summary='A made-up article of the simulated feed.',
+            url=f'https://example.com/news/{ident}')
 
 def company_news(
     seed:int,
@@ -143,8 +155,10 @@ class RestAnswers:
         params:dict[str, str],
     ) -> Answer:
         "What the API answers."
-        if path in ('/news-sentiment', '/stock/candle') or is_abroad(symbol := params.get('symbol', '')): return Answer(403, NO_ACCESS)
-        calls = {'/quote': self._quote, '/stock/market-status': self._status, '/stock/profile2': self._profile, '/company-news': self._news}
+        symbol = params.get('symbol', '')
+        if path in ('/news-sentiment', '/stock/candle') or is_abroad(symbol): return Answer(403, NO_ACCESS)
+        calls = {'/quote': self._quote, '/stock/market-status': self._status, '/stock/profile2': self._profile,
+            '/company-news': self._news}
         if path not in calls: return Answer(404, '<html><body>404 page not found</body></html>', 'text/html')
         try: return Answer(200, exact_json(calls[path](symbol, params)))
         except (KeyError, ValueError): return Answer(422, '{"error":"Wrong parameters"}')
@@ -170,5 +184,7 @@ def _status(self:RestAnswers, symbol, params):
     if params['exchange'] != 'US': raise ValueError('exchange')
     now = self.now_ms()
     session = self.market.session(now)
-    return dict(exchange='US', holiday=None if session != Session.CLOSED else holiday_name(new_york_date(now)), isOpen=session == Session.REGULAR,
-        session=None if session == Session.CLOSED else str(session), t=now//1000, timezone='America/New_York')
+    closed = session == Session.CLOSED
+    holiday = holiday_name(new_york_date(now)) if closed else None
+    return dict(exchange='US', holiday=holiday, isOpen=session == Session.REGULAR,
+        session=None if closed else str(session), t=now//1000, timezone='America/New_York')
