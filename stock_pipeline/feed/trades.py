@@ -44,7 +44,7 @@ class StreamStats:
     def as_dict(self) -> dict: return asdict(self)
 
 def _shut_logger(): # the library logs the address, with the key in it, at DEBUG
-    return logging.Logger('websocket', logging.CRITICAL + 1) # noqa: LOG001 one that nobody finds, nobody can open
+    return logging.Logger('websocket', logging.CRITICAL + 1) # one that nobody finds, nobody can open
 
 @dataclass(frozen=True)
 class StreamLimits:
