@@ -23,7 +23,8 @@ def connect(
     "A PostgreSQL connection; raises `StoreError` in one line if there is none to be had."
     try: return psycopg2.connect(**dsn, **options)
     except psycopg2.OperationalError as e:
-        said = [line for line in str(e).strip().splitlines() if not line.startswith('\t')] # a tab: the driver's own hint
+        lines = str(e).strip().splitlines()
+        said = [line for line in lines if not line.startswith('\t')] # with a tab: the driver's own hint
         why = said[-1] if said else type(e).__name__
         raise StoreError(f"PostgreSQL at {dsn['host']}:{dsn['port']}, database {dsn['dbname']}: {why}",
             'Is it running? `stock-pipeline doctor` finds the broken hop') from None
