@@ -1,8 +1,7 @@
 """Runs notebooks as the tests do and stores what each cell shows: `python tests/refresh_outputs.py WORD...`.
 
 A word is a part of a path. Nothing is stored of a notebook that fails. Cells tagged `varies` keep what they show until
---varying asks for a new one; cells tagged `long-run` keep it always. `tests/run.py WORD...` then compares, and fails
-where an output is empty or outdated.
+--varying asks for a new one. `tests/run.py WORD...` then compares, and fails where an output is empty or outdated.
 """
 import argparse, shutil, sys, tempfile
 from pathlib import Path

@@ -28,7 +28,6 @@ def test_an_empty_or_an_outdated_output_is_seen():
 def test_what_varies_must_only_be_shown():
     assert differs([printed('1\n')], [printed('2\n')], tags=['varies']) == ''
     assert differs([], [printed('2\n')], tags=['varies']) and differs([printed('1\n')], [], tags=['varies'])
-    assert differs([printed('1\n')], [], tags=['long-run']) == '' and differs([], [printed('1\n')], tags=['long-run'])
 
 def test_of_an_integration_notebook_only_presence_counts():
     assert outputs.difference(cell(printed('1\n')), [printed('2\n')], presence=True) == ''

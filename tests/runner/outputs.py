@@ -1,14 +1,14 @@
 """What the notebooks show beside what they showed when they were run.
 
-A cell that prints or shows something stores just that; `tests/refresh_outputs.py` puts it there. Two tags make
-exceptions. `varies`: ports, times, speeds are never the same twice, so only that something is shown counts. `long-run`:
-figures of a run that takes too long for a test, so what is stored stays. tests/skip_budget.json says how many there may
-be. Of integration notebooks, whose figures hang on their parameters, only that something is shown counts.
+A cell that prints or shows something stores just that; `tests/refresh_outputs.py` puts it there. A cell whose ports,
+times or speeds are never the same twice has the tag `varies`: of it only counts that something is shown.
+tests/skip_budget.json says how many there may be. Of integration notebooks, whose figures hang on their parameters, no
+more counts either.
 """
 import copy, difflib, json, os, re, tempfile
 from pathlib import Path
 
-VARIES, LONG_RUN = 'varies', 'long-run'
+VARIES = 'varies'
 NOT_YET = ( # rooms whose outputs nobody has refreshed since they are compared; none may be added
     '02_local',
     '04_twin',
@@ -61,7 +61,6 @@ def shown(outputs):
 def difference(cell, made, presence=False): # '' or what is wrong
     "Between what is stored in a cell and what it has just made; `presence`: only whether there is something."
     stored, new = shown(cell['outputs']), shown(made)
-    if LONG_RUN in tags(cell): return '' if stored else 'is tagged long-run and stores no output'
     if new and not stored: return f'shows something and stores nothing:\n{_as_text(new)}'
     if stored and not new: return f'stores an output and shows nothing:\n{_as_text(stored)}'
     if presence or VARIES in tags(cell) or stored == new: return ''
@@ -84,7 +83,6 @@ def _first_line(cell):
 
 def refreshed(cell, made, varying=False): # the outputs to store
     "What a cell shows now; what is stored stays where no difference counts, so that no picture changes for nothing."
-    if LONG_RUN in tags(cell): return cell['outputs']
     foreign = any(o.get('name') == 'stderr' for o in cell['outputs'])
     if difference(cell, made) or foreign or (varying and VARIES in tags(cell)): return made
     return cell['outputs']
