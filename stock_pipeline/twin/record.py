@@ -5,7 +5,7 @@
 # %% ../../nbs/04_twin/09_record.ipynb #9c01cdfc
 from __future__ import annotations
 
-import asyncio, logging, signal
+import asyncio, logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core.config import Settings
 from ..core.errors import FeedAccessError, FeedAuthError, FeedError, UnknownSymbolError
+from ..local.process import stop_event
 from ..feed.budget import TokenBucket
 from ..feed.finnhub import FinnhubClient
 from .recording import RecordingWriter
@@ -68,15 +69,14 @@ async def _record(out, source, settings, stack, done, progress):
 async def record_feed(
     settings:Settings,
     path:Path, # a new .jsonl.gz
-    seconds:float|None=None, # None: until SIGINT or SIGTERM
+    seconds:float|None=None, # None: until SIGINT, SIGTERM or SIGHUP
     progress:Callable[[int], None]=lambda count: None, # frames and answers so far
 ) -> Recorded:
     """Record the feed that the settings select.
 
     Raises `ConfigError` for the file, and `FeedAuthError` or `FeedAccessError` when the feed refuses the key."""
-    done, stop = Recorded(), asyncio.Event()
+    done, stop = Recorded(), stop_event() if seconds is None else asyncio.Event()
     async with AsyncExitStack() as stack:
-        if seconds is None: _stop_on_signals(stop)
         out = stack.enter_context(RecordingWriter(path, settings.stock_symbols, settings.feed))
         source = await _source(settings, stack)
         job = asyncio.create_task(_record(out, source, settings, stack, done, progress))
@@ -94,21 +94,15 @@ def _raise_first(job): # what ended it, out of its group
     while isinstance(e, BaseExceptionGroup): e = e.exceptions[0]
     if e is not None: raise e
 
-def _stop_on_signals(stop):
-    loop = asyncio.get_running_loop()
-    for sig in (signal.SIGINT, signal.SIGTERM): loop.add_signal_handler(sig, stop.set)
-
 # %% ../../nbs/04_twin/09_record.ipynb #90ad73f5
 async def run_twin(
     settings:Settings,
     port:int=0, # 0: a free one
     say:Callable[[str], None]=print, # for the addresses
-    stop:asyncio.Event|None=None, # default: SIGINT or SIGTERM
+    stop:asyncio.Event|None=None, # default: SIGINT, SIGTERM or SIGHUP
 ):
     "Run the Finnhub-compatible server until told to stop; raises `ConfigError` for a port that is taken."
     from stock_pipeline.twin.server import Twin, serve_twin
-    if stop is None:
-        stop = asyncio.Event()
-        _stop_on_signals(stop)
+    stop = stop or stop_event()
     def tell(twin): say(f'FINNHUB_API_KEY={twin.key}\nFINNHUB_URL={twin.url}\nFINNHUB_WS_URL={twin.ws_url}')
     await serve_twin(Twin(_plays(settings, settings.twin_speed), port=port), stop, tell)
