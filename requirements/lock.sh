@@ -1,5 +1,5 @@
 #!/bin/sh
-# Rebuilds the locks from settings.ini and build.in, for every Python and platform at once, each file with its hashes.
+# Rebuilds the locks from settings.ini, build.in and uv.in, for every Python and platform at once, each file with its hashes.
 #
 #   requirements/lock.sh             keeps the pinned versions that still fit
 #   requirements/lock.sh --upgrade   takes the newest that fit (or --upgrade-package NAME)
@@ -40,6 +40,7 @@ wheels() { # everything but pyspark, which is a source package of pure Python an
 
 [ "${1:-}" != --wheels ] || { wheels; exit; }
 lock build "What builds and installs the rest: pip, setuptools, wheel." requirements/build.in "$@"
+lock uv    "What installs the rest, quicker than pip: uv." requirements/uv.in "$@"
 lock dev   "Everything: to run every part on one machine, to edit the notebooks, to test and to measure." --extra local --extra bench --extra dev setup.py "$@"
 # the smaller lock follows the larger one, so that both hold the same versions
 lock local "What one machine needs to run every part." --extra local -c requirements/dev.lock setup.py

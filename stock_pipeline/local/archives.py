@@ -5,14 +5,15 @@
 # %% ../../nbs/02_local/03_archives.ipynb #6a98603a
 from __future__ import annotations
 
-import hashlib, re, shutil, socket, ssl, struct, subprocess, tempfile, time
+import errno, hashlib, re, shutil, socket, ssl, struct, subprocess, tempfile, threading, time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, urlopen
 
 from ..core.errors import StackError
 from ..core.files import FileLock
@@ -20,8 +21,8 @@ from ..core.waiting import Deadline
 from .java import find_java
 
 # %% auto #0
-__all__ = ['ROOTS', 'Artifact', 'read_manifest', 'group_dir', 'jar_paths', 'missing_artifacts', 'trust_store', 'start_ivy',
-           'download', 'fetch_artifacts', 'resolve_manifest']
+__all__ = ['CENTRAL', 'ROOTS', 'Artifact', 'read_manifest', 'group_dir', 'jar_paths', 'missing_artifacts', 'trust_store',
+           'start_ivy', 'download', 'fetch_directly', 'fetch_files', 'fetch_artifacts', 'resolve_manifest']
 
 # %% ../../nbs/02_local/03_archives.ipynb #1fca7606
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Artifact:
 
     @property
     def file(self) -> str: return f'{self.name}-{self.rev}.jar'
+
+    @property
+    def path(self) -> str: # below a Maven repository's address
+        return f"{self.org.replace('.', '/')}/{self.name}/{self.rev}/{self.file}"
 
 def read_manifest(
     path:Path|None=None, # default: the list that comes with this package
@@ -206,6 +211,46 @@ def _no_network(cause):
               'or copy the folder "jars" of the cache from a machine that has it')
     return StackError(f'The Java archives could not be downloaded: {cause}', remedy, cause=cause)
 
+# %% ../../nbs/02_local/03_archives.ipynb #7e11599a
+CENTRAL = 'https://maven.invalid/maven2/'
+
+def fetch_directly(
+    artifacts:list[Artifact], # what to fetch
+    folder:Path, # empty folder to work in
+    on_bytes:Callable[[int], None]=lambda n: None, # called for every piece with the bytes that are here
+    server:str=CENTRAL, # address of a Maven repository
+    patience:float=30, # seconds without a new byte
+) -> list[Path]: # one file an artifact, not yet verified
+    "Fetch archives by plain HTTPS; raises `OSError` or `HTTPException` when one does not come."
+    here, lock = 0, threading.Lock()
+    def fetch(artifact):
+        nonlocal here
+        path = folder/f'{artifact.group}#{artifact.file}'
+        with urlopen(server + artifact.path, timeout=patience) as answer, path.open('wb') as out:
+            while piece := answer.read(1 << 18):
+                out.write(piece)
+                with lock:
+                    here += len(piece)
+                    on_bytes(here)
+        return path
+    with ThreadPoolExecutor(6) as pool:
+        try: return list(pool.map(fetch, artifacts))
+        finally: pool.shutdown(cancel_futures=True)
+
+# %% ../../nbs/02_local/03_archives.ipynb #730ce1c0
+def fetch_files(
+    artifacts:list[Artifact], # what to fetch
+    folder:Path, # empty folder to work in
+    on_bytes:Callable[[int], None]=lambda n: None, # called with the bytes that are here
+    directly:Callable=fetch_directly, # the first way; another in tests
+    otherwise:Callable=download, # the second
+) -> list[Path]: # one file an artifact, not yet verified
+    "Fetch archives from the server, or with Ivy where that fails; raises `StackError` when one does not come."
+    try: return directly(artifacts, folder, on_bytes)
+    except (OSError, HTTPException) as e:
+        if getattr(e, 'errno', None) in (errno.ENOSPC, errno.EDQUOT): raise
+    return otherwise(artifacts, folder, on_bytes)
+
 # %% ../../nbs/02_local/03_archives.ipynb #c2de7c3a
 _OTHER_CACHE = 'Make room, or set STOCK_PIPELINE_CACHE to another folder'
 
@@ -214,7 +259,7 @@ def fetch_artifacts(
     groups:Iterable[str]=('kafka', 'redis', 'spark'),
     progress:Callable[[int, int], None]=lambda done, total: None, # bytes; not called when all is here
     manifest:tuple[Artifact, ...]|None=None,
-    fetch:Callable=download, # how files come; another in tests
+    fetch:Callable=fetch_files, # how files come; another in tests
 ) -> None:
     "Make sure that the archives of these sets are in the cache, whole and genuine; raises `StackError`."
     cache, manifest = Path(cache), manifest or read_manifest()
