@@ -41,8 +41,9 @@ class Stop(Exception):
 def say(text): print(f'stock-pipeline: {text}', file=sys.stderr, flush=True)
 
 
-ELSEWHERE = ('PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PIP_CONSTRAINT PIP_BUILD_CONSTRAINT PIP_REQUIREMENT '
-             'PYTHONPATH PYTHONHOME').split() # what would send pip elsewhere than into our own environment
+# what would send pip elsewhere than into our own environment
+ELSEWHERE = ('PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PIP_CONSTRAINT PIP_BUILD_CONSTRAINT '
+             'PIP_REQUIREMENT PYTHONPATH PYTHONHOME').split()
 
 def clean_env():
     "The environment of pip and of Python."
@@ -75,9 +76,10 @@ TROUBLE = [ # what the log says → what the user can do
     (r'No space left on device', FULL),
     (r'DO NOT MATCH THE HASHES|Hash mismatch for', FORGED),
     (r'CERTIFICATE_VERIFY_FAILED|SSLError',
-     'The package index shows a certificate that pip does not trust. Name your certificates with PIP_CERT=/path/to/ca.pem'),
-    (r'NewConnectionError|NameResolution|Name or service not known|ConnectTimeout|ReadTimeout|Max retries exceeded|ProxyError'
-     r'|Connection (?:refused|reset|broken)|RemoteDisconnected',
+     'The package index shows a certificate that pip does not trust. '
+     'Name your certificates with PIP_CERT=/path/to/ca.pem'),
+    (r'NewConnectionError|NameResolution|Name or service not known|ConnectTimeout|ReadTimeout|Max retries exceeded'
+     r'|ProxyError|Connection (?:refused|reset|broken)|RemoteDisconnected',
      'No network: the package index cannot be reached. Connect (or set HTTPS_PROXY or PIP_INDEX_URL), '
      'then run the same line again; what is downloaded stays'),
     (r'No matching distribution found for (\S+)', 'There is no ready-made {0} for this machine ({machine}). '
@@ -146,11 +148,13 @@ def run_pip(python, args, venv, progress, label, total=None):
         elif line.startswith('Installing collected'): state['text'] = f'{label}: unpacking'
     count = f' of {total}' if total else ''
     with working([python, *PIP, *args], venv, clean_env(), follow) as pip:
-        if not pip.wait(lambda: progress.show(f"{state['text']} ({state['seen']}{count})")): raise Stop(explain(pip.log, venv))
+        done = pip.wait(lambda: progress.show(f"{state['text']} ({state['seen']}{count})"))
+        if not done: raise Stop(explain(pip.log, venv))
 
 
 def works(python):
-    return Path(python).exists() and subprocess.run([python, *PIP, '--version'], capture_output=True, env=clean_env()).returncode == 0
+    if not Path(python).exists(): return False
+    return subprocess.run([str(python), *PIP, '--version'], capture_output=True, env=clean_env()).returncode == 0
 
 
 def tried(venv, *args):
@@ -169,28 +173,31 @@ def make_venv(venv, locks):
     if tried(venv, '-m', 'virtualenv', '--clear', venv): return
     text = (venv/'install.log').read_text(errors='replace')
     if 'No space left' in text or 'NewConnectionError' in text: raise Stop(explain(venv/'install.log', venv))
-    raise Stop(f'{sys.executable} cannot make a virtual environment: its venv module lacks ensurepip, and there is no pip. '
-               'Debian, Ubuntu: apt install python3-venv; elsewhere: a Python with pip. Then run the same line again')
+    raise Stop(f'{sys.executable} cannot make a virtual environment: its venv module lacks ensurepip, '
+               'and there is no pip. Debian, Ubuntu: apt install python3-venv; elsewhere: a Python with pip. '
+               'Then run the same line again')
 
 
-def get_uv(venv, locks, pythons):
-    "uv, hash-checked, by the first pip that works; None where there is none for this machine."
+WHEELS = ['--require-hashes', '--only-binary', ':all:']
+
+def get_uv(venv, locks, python):
+    "uv, hash-checked, by this Python's pip; None where it has none for this machine."
     folder, lock = venv/'uv', locks/'uv.lock'
-    stamp = folder/'lock'
-    if stamp.exists() and stamp.read_bytes() == lock.read_bytes(): return folder/'bin'/'uv'
-    for python in pythons:
-        shutil.rmtree(folder, ignore_errors=True)
-        argv = [python, *PIP, 'install', '--retries', '1', '--require-hashes', '--no-deps', '--only-binary', ':all:', '--target', folder]
-        done = subprocess.run([*map(str, argv), '-r', str(lock)], capture_output=True, text=True, env=clean_env(), cwd=venv)
-        with open(venv/'install.log', 'a') as out: out.write(done.stdout + done.stderr)
-        if done.returncode == 0 and (folder/'bin'/'uv').exists():
-            shutil.copyfile(lock, stamp)
-            return folder/'bin'/'uv'
-    return None
+    program, stamp = folder/'bin'/'uv', folder/'lock'
+    if stamp.exists() and stamp.read_bytes() == lock.read_bytes(): return program
+    shutil.rmtree(folder, ignore_errors=True)
+    argv = [python, *PIP, 'install', '--retries', '1', *WHEELS, '--no-deps', '--target', folder, '-r', lock]
+    argv = [str(o) for o in argv]
+    done = subprocess.run(argv, capture_output=True, text=True, env=clean_env(), cwd=venv, pass_fds=HELD)
+    with open(venv/'install.log', 'a') as out: out.write(done.stdout + done.stderr)
+    if 'DO NOT MATCH THE HASHES' in done.stderr: raise Stop(FORGED)
+    if done.returncode or not program.exists(): return None
+    shutil.copyfile(lock, stamp)
+    return program
 
 
 def pip_says(python):
-    "pip's configuration as it counts for `install`: what the environment says wins over what is said for one command, then for all."
+    "pip's configuration for `install`: the environment wins, then what is said for the command, then for all."
     done = subprocess.run([str(python), *PIP, 'config', 'list'], capture_output=True, text=True, env=clean_env())
     found = {}
     for section in ('global.', 'install.', ':env:.'):
@@ -200,9 +207,13 @@ def pip_says(python):
     return found
 
 
-SAME = {'index-url': 'UV_DEFAULT_INDEX', 'extra-index-url': 'UV_INDEX', 'cert': 'SSL_CERT_FILE', 'client-cert': 'SSL_CLIENT_CERT',
-        'trusted-host': 'UV_INSECURE_HOST', 'timeout': 'UV_HTTP_TIMEOUT', 'default-timeout': 'UV_HTTP_TIMEOUT',
-        'keyring-provider': 'UV_KEYRING_PROVIDER'} # pip's word → uv's
+SAME = { # pip's word → uv's
+    'index-url': 'UV_DEFAULT_INDEX', 'extra-index-url': 'UV_INDEX', 'trusted-host': 'UV_INSECURE_HOST',
+    'cert': 'SSL_CERT_FILE', 'client-cert': 'SSL_CLIENT_CERT', 'keyring-provider': 'UV_KEYRING_PROVIDER',
+    'timeout': 'UV_HTTP_TIMEOUT', 'default-timeout': 'UV_HTTP_TIMEOUT'}
+# as with pip, any index may have a package: the hash decides
+ALWAYS = {'UV_NO_CONFIG': '1', 'UV_INDEX_STRATEGY': 'unsafe-best-match', 'UV_NO_PROGRESS': '1',
+          'UV_PYTHON_DOWNLOADS': 'never'}
 
 def uv_env(said, venv):
     "The environment in which uv does what pip's configuration says; nothing of it is written down."
@@ -213,7 +224,7 @@ def uv_env(said, venv):
     if proxy := said.get('proxy'): env |= {'HTTP_PROXY': proxy, 'HTTPS_PROXY': proxy}
     if not said.get('cert') and not env.get('SSL_CERT_FILE'): env['UV_SYSTEM_CERTS'] = '1' # as today's pip
     env.setdefault('UV_CACHE_DIR', str(venv/'downloads'))
-    return env | {'UV_NO_CONFIG': '1', 'UV_INDEX_STRATEGY': 'unsafe-best-match', 'UV_NO_PROGRESS': '1', 'UV_PYTHON_DOWNLOADS': 'never'}
+    return env | ALWAYS
 
 
 def split(lock, folder):
@@ -241,8 +252,8 @@ fetch_artifacts(load_settings(Path(os.environ['CHECKOUT'])/'.env').stock_pipelin
 # The first import of a module writes its bytecode. In the first start five programs would do that at once.
 BYTECODE = '''
 import importlib
-names = 'run.up', 'ingest.producer', 'twin.server', 'job.sink', 'serve.page', 'serve.dashboard', 'store.reader', 'cli.run_commands'
-for name in (*(f'stock_pipeline.{o}' for o in names), 'streamlit.web.bootstrap'):
+names = 'run.up ingest.producer twin.server job.sink serve.page serve.dashboard store.reader cli.run_commands'
+for name in (*(f'stock_pipeline.{o}' for o in names.split()), 'streamlit.web.bootstrap'):
     try: importlib.import_module(name)
     except Exception as e: print(f'{name}: {e}')
 '''
@@ -264,13 +275,16 @@ class Uv:
         with self.start(*args) as step: return step.wait(self.tell(what))
 
 
-WHEELS = ['--require-hashes', '--only-binary', ':all:']
 SOURCE = ['--no-binary', SLOW, '--config-settings-package', f'{SLOW}:--build-option=--compression=stored']
 
 def by_uv(uv, here, lock):
-    """Install with uv; False where it cannot. The source package is built beside everything else: the other packages and
-    the project are installed, their first import writes their bytecode, and the Java archives are fetched."""
+    """Install with uv; False where it cannot.
+
+    The source package is built beside everything else: the other packages and the project are installed, their first
+    import writes their bytecode, and the Java archives are fetched.
+    """
     tmp, state = uv.venv/'tmp', {'java': ''}
+    def follow(line): state.update(java=line.strip() if line.startswith(',') else '')
     wheels, built = split(lock, tmp)
     if not uv.run('build tools', *WHEELS, '-r', here/'requirements'/'build.lock'): return False
     with contextlib.ExitStack() as beside:
@@ -278,7 +292,7 @@ def by_uv(uv, here, lock):
         if not uv.run('packages', *WHEELS, '-r', wheels): return False
         if not uv.run('the project', '-e', project_source(here, uv.venv)): return False
         env = clean_env() | {'CHECKOUT': str(here)}
-        java = beside.enter_context(working([uv.python, '-P', '-c', ARCHIVES], uv.venv, env, lambda s: state.update(java=s.strip())))
+        java = beside.enter_context(working([uv.python, '-P', '-c', ARCHIVES], uv.venv, env, follow))
         beside.enter_context(working([uv.python, '-P', '-c', BYTECODE], uv.venv, env))
         if not ahead.wait(lambda: uv.tell(f"building {SLOW}{state['java']}")()): return False
         if not uv.run('packages', *WHEELS, *SOURCE, '-r', lock): return False
@@ -344,13 +358,14 @@ def only_one(folder):
 def prepare(venv, locks, progress):
     "An environment to install into, and uv or None: uv makes the environment quicker, where some pip can fetch it."
     python = venv/'bin'/'python'
-    if works(python): return python, get_uv(venv, locks, [python])
+    if works(python): return python, get_uv(venv, locks, python)
     venv.mkdir(parents=True, exist_ok=True)
     progress.show('a virtual environment')
     bare = ['-m', 'venv', '--clear', '--without-pip', venv]
-    if tried(venv, *PIP, '--version') and tried(venv, *bare) and (uv := get_uv(venv, locks, [sys.executable])): return python, uv
+    if tried(venv, *PIP, '--version') and tried(venv, *bare):
+        if uv := get_uv(venv, locks, sys.executable): return python, uv
     make_venv(venv, locks)
-    return python, get_uv(venv, locks, [python])
+    return python, get_uv(venv, locks, python)
 
 
 def fill(here, venv, lock, python, uv, progress):
@@ -358,7 +373,8 @@ def fill(here, venv, lock, python, uv, progress):
     if uv:
         if by_uv(Uv(uv, venv, python, progress, uv_env(pip_says(sys.executable), venv)), here, lock): return
         log = venv/'install.log'
-        if re.search('|'.join(words for words, _ in SAME_FOR_PIP), log.read_text(errors='replace')): raise Stop(explain(log, venv))
+        hopeless = '|'.join(words for words, _ in SAME_FOR_PIP)
+        if re.search(hopeless, log.read_text(errors='replace')): raise Stop(explain(log, venv))
         progress.show('uv cannot; pip takes over', now=True)
         log.write_text('')
     if not works(python): make_venv(venv, lock.parent)
@@ -370,7 +386,8 @@ def install(here, venv, lock, made_from):
     if stamp.exists() and stamp.read_bytes() == made_from: return
     fresh = not works(venv/'bin'/'python')
     if fresh and (free := shutil.disk_usage(venv.parent).free) < NEEDED:
-        raise Stop(f'The disk of {venv.parent} has {free/1e9:.1f} GB free; the installation needs about {NEEDED/1e9:.1f} GB')
+        raise Stop(f'The disk of {venv.parent} has {free/1e9:.1f} GB free; '
+                   f'the installation needs about {NEEDED/1e9:.1f} GB')
     old = list(venv.glob('.made-from-*'))
     doing = 'installing into' if fresh else 'bringing up to date' if old else 'finishing the installation of'
     say(f'{doing} {venv} (once; the next start is immediate)')
@@ -407,7 +424,8 @@ def main():
         say(str(e))
         return 1
     except OSError as e:
-        say(f'{e.strerror or e}: {e.filename or venv}. Free or repair that place, or choose another with STOCK_PIPELINE_CACHE')
+        say(f'{e.strerror or e}: {e.filename or venv}. '
+            'Free or repair that place, or choose another with STOCK_PIPELINE_CACHE')
         return 1
 
 
