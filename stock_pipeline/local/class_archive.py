@@ -5,16 +5,18 @@
 # %% ../../nbs/02_local/02_class_archive.ipynb #39b0bf31
 from __future__ import annotations
 
-import os, shutil, time
+import os, shutil, subprocess, time
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
+
+import psutil
 
 from ..core.disk import existing_parent
 from .java import Java
 
 # %% auto #0
-__all__ = ['archive_path', 'ClassArchive']
+__all__ = ['archive_path', 'can_write_live', 'ClassArchive']
 
 # %% ../../nbs/02_local/02_class_archive.ipynb #1ac90be6
 def archive_path(
@@ -30,7 +32,10 @@ def archive_path(
     return Path(cache)/'classes'/f'{name}-{sha256(facts.encode()).hexdigest()[:12]}'
 
 # %% ../../nbs/02_local/02_class_archive.ipynb #f6af80f3
-def _flags(java): # to use one, and to make one
+def can_write_live(java:Java) -> bool: return (java.home/'bin'/'jcmd').exists()
+
+def _flags(java, live): # to use one, and to make one
+    if live: return '-XX:SharedArchiveFile=', ''
     if java.version >= 25: return '-XX:AOTCache=', '-XX:AOTCacheOutput='
     has_base = any((java.home/'lib'/'server').glob('classes*.jsa'))
     return ('-XX:SharedArchiveFile=', '-XX:ArchiveClassesAtExit=') if has_base else ()
@@ -49,16 +54,17 @@ class ClassArchive:
         java:Java,
         work:Path, # folder of the home, for what is made and for reports
         name:str, # of the program
+        live:bool=False, # written by `write_live` while the program works, not recorded from its start
     ):
-        self.where, self.java = where, java
+        self.where, self.java, self.live = where, java, live
         self.part, self.crash = work/f'{name}.classes', work/f'{name}.crash'
 
     def options(self) -> list[str]: # for the command line of Java
-        "Start from the archive; as long as there is none, make one when the program ends in order."
+        "Start from the archive; where there is none and none will be written live, make one when the program ends in order."
         try:
-            path = self.where()
+            path, flags = self.where(), _flags(self.java, self.live)
             self._tidy(path)
-            return self._options(path, *_flags(self.java)) if _flags(self.java) else []
+            return self._options(path, *flags) if flags else []
         except OSError: return [] # a cache that cannot be read or written: as slow as ever
 
     def _tidy(self, path): # what earlier runs have left
@@ -69,7 +75,9 @@ class ClassArchive:
         if path.parent.exists(): _sweep(path.parent)
 
     def _options(self, path, use, make):
-        if not path.exists(): return [f'{make}{self.part}', *_QUIET] if self._worth_it(path) else []
+        if not path.exists():
+            if self.live or not self._worth_it(path): return []
+            return [f'{make}{self.part}', *_QUIET]
         if not path.stat().st_size: return []
         os.utime(path) # it is in use
         return [f'{use}{path}', f'-XX:ErrorFile={self.crash}', '-XX:-CreateCoredumpOnCrash', *_QUIET]
@@ -113,3 +121,33 @@ def _sweep(folder): # what nobody has started from for long
     for o in folder.iterdir():
         lasts = _UNUSED if o.stat().st_size else _WITHOUT
         if o.stat().st_mtime < time.time() - lasts: o.unlink(missing_ok=True)
+
+# %% ../../nbs/02_local/02_class_archive.ipynb #d0894462
+_SPARE = 2 << 30 # bytes of memory that must be free for the second JVM
+
+@patch
+def write_live(self:ClassArchive,
+    pid:int, # of the JVM
+) -> bool: # it is there now
+    "Have a running JVM write down its classes, unless that has been done."
+    try:
+        path = self.where()
+        if path.exists() or not self._worth_it(path) or psutil.virtual_memory().available < _SPARE: return False
+        self.part.unlink(missing_ok=True)
+        argv = [str(self.java.home/'bin'/'jcmd'), str(pid), 'VM.cds', 'static_dump', str(self.part)]
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as jcmd:
+            _attend(jcmd, psutil.Process(pid))
+        return jcmd.returncode == 0 and self.keep()
+    except (OSError, psutil.Error): return False # it has ended meanwhile, or there is no jcmd
+
+def _attend(jcmd, jvm):
+    "Lower the priority of the writer; remove what it has said, which Java leaves in two files."
+    folder, writers = Path(jvm.cwd()), set()
+    while jcmd.poll() is None:
+        for child in jvm.children() if jvm.is_running() else ():
+            if child.pid in writers or '-Xshare:dump' not in child.cmdline(): continue
+            writers.add(child.pid)
+            child.nice(19)
+        time.sleep(0.1)
+    for pid in writers:
+        for path in folder.glob(f'java_pid{pid}_std*'): path.unlink(missing_ok=True)

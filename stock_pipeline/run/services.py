@@ -5,22 +5,27 @@
 # %% ../../nbs/12_run/01_services.ipynb #601db474
 from __future__ import annotations
 
-import os, sys
+import os, sys, threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 from ..core.config import Settings, secret_names
 from ..core.heartbeat import alive, beat_path
 from ..local.archives import jar_paths
-from ..local.class_archive import ClassArchive, archive_path
+from ..local.class_archive import ClassArchive, archive_path, can_write_live
 from ..local.home import settings_env
 from ..local.java import find_java
 from ..local.server import ServiceSpec
 from ..serve.page_process import page_answers
 
 # %% auto #0
-__all__ = ['NEEDS', 'LAUNCHER', 'service_env', 'pipeline_specs', 'connector_jars', 'spark_archive', 'with_archive']
+__all__ = ['NEEDS', 'LAUNCHER', 'CALM', 'service_env', 'pipeline_specs', 'connector_jars', 'spark_archive', 'LiveArchive',
+           'with_archive']
 
 # %% ../../nbs/12_run/01_services.ipynb #cffdccf6
 NEEDS = { # secrets
@@ -79,16 +84,56 @@ def spark_archive(settings:Settings) -> ClassArchive:
     "The archive of Spark's driver: its jars and the connector's."
     cache, java = settings.stock_pipeline_cache, find_java()
     jars = lambda: [*jar_paths(cache, 'spark'), *Path(find_spec('pyspark').origin).parent.glob('jars/*.jar')]
-    where = lambda: archive_path(cache, 'spark', java, jars())
-    return ClassArchive(where, java, settings.stock_pipeline_home/'run', 'stream')
+    live = can_write_live(java)
+    name = 'spark-live' if live else 'spark'
+    where = lambda: archive_path(cache, name, java, jars())
+    return ClassArchive(where, java, settings.stock_pipeline_home/'run', 'stream', live)
 
+# %% ../../nbs/12_run/01_services.ipynb #b611f1f6
+# s of work before the classes are written down: whoever waits for a first price, or measures a start, is done by then
+CALM = 200
+
+class LiveArchive:
+    "Has the classes of the job's JVM written down once the job has worked for a while."
+    def __init__(self,
+        archive:ClassArchive,
+        ready:Callable[[], bool], # whether the job works
+        calm:float=CALM, # s
+    ):
+        self.archive, self._ready, self.calm, self.timer = archive, ready, calm, None
+
+    def ready(self) -> bool: # as `ready` says
+        "Begin to count when the job works."
+        works = self._ready()
+        if works and self.archive.live and self.timer is None:
+            self.timer = threading.Timer(self.calm, self.write)
+            self.timer.daemon = True
+            self.timer.start()
+        return works
+
+    def write(self):
+        "Now."
+        for jvm in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                if 'org.apache.spark.deploy.SparkSubmit' in jvm.cmdline(): self.archive.write_live(jvm.pid)
+
+    def end(self):
+        "The job has ended: the next life counts anew."
+        if self.timer: self.timer.cancel()
+        self.timer = None
+
+# %% ../../nbs/12_run/01_services.ipynb #09886916
 def with_archive(
     spec:ServiceSpec, # of the Spark job
     archive:ClassArchive,
 ) -> ServiceSpec:
-    "The same job, started from the archive, or making it when it ends."
+    "The same job, started from the archive; where there is none, it is made while the job works, or when it ends."
     env = {'SPARK_LAUNCHER_OPTS': LAUNCHER, **spec.env}
-    job = replace(spec, env=env, after=archive.keep)
+    life = LiveArchive(archive, spec.ready)
+    def after():
+        life.end()
+        archive.keep()
+    job = replace(spec, env=env, ready=life.ready, after=after)
     def before():
         spec.before()
         options = archive.options()
