@@ -8,12 +8,12 @@ has the last word: what uv cannot do (none for this machine, an index that only 
 Safe to interrupt and to run twice at once: a file lock lets one run work while the other waits, packages that were only
 half installed are found and installed again, and the stamp that says "done" is written last.
 """
+import ast
 import contextlib
 import csv
 import fcntl
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -191,7 +191,7 @@ def get_uv(venv, locks, python):
     done = subprocess.run(argv, capture_output=True, text=True, env=clean_env(), cwd=venv, pass_fds=HELD)
     with open(venv/'install.log', 'a') as out: out.write(done.stdout + done.stderr)
     if 'DO NOT MATCH THE HASHES' in done.stderr: raise Stop(FORGED)
-    if done.returncode or not program.exists(): return None
+    if done.returncode or not os.access(program, os.X_OK): return None
     shutil.copyfile(lock, stamp)
     return program
 
@@ -203,7 +203,7 @@ def pip_says(python):
     for section in ('global.', 'install.', ':env:.'):
         for line in done.stdout.splitlines():
             name, _, value = line.partition('=')
-            if name.startswith(section): found[name.removeprefix(section)] = ' '.join(shlex.split(value))
+            if name.startswith(section): found[name.removeprefix(section)] = ' '.join(ast.literal_eval(value).split())
     return found
 
 

@@ -1,0 +1,207 @@
+"""What requirements/install.py promises on a machine with only Python, tried on a small checkout of its own.
+
+No network is needed: the index is a folder of wheels that are made here, and uv is a script, or missing.
+"""
+import hashlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+INSTALL = ROOT/'requirements'/'install.py'
+
+spec = importlib.util.spec_from_file_location('install', INSTALL)
+install = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(install)
+
+BACKEND = '''
+import zipfile
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name = 'small-1-py3-none-any.whl'
+    with zipfile.ZipFile(f'{folder}/{name}', 'w') as z:
+        z.writestr('small.pth', '')
+        z.writestr('small-1.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: small\\nVersion: 1\\n')
+        z.writestr('small-1.dist-info/WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+        z.writestr('small-1.dist-info/RECORD', '')
+    return name
+'''
+
+PROJECT = '''
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "small"
+version = "1"
+'''
+
+def wheel(folder, name, files):
+    "A wheel of these files; its line for a lock."
+    path, about = folder/f'{name}-1-py3-none-any.whl', f'{name}-1.dist-info'
+    files = {**files, f'{about}/METADATA': f'Metadata-Version: 2.1\nName: {name}\nVersion: 1\n',
+             f'{about}/WHEEL': 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n'}
+    files[f'{about}/RECORD'] = ''.join(f'{o},,\n' for o in files) + f'{about}/RECORD,,\n'
+    with zipfile.ZipFile(path, 'w') as z:
+        for o, text in files.items():
+            info = zipfile.ZipInfo(o)
+            info.external_attr = (0o100755 if '/scripts/' in o else 0o100644) << 16
+            z.writestr(info, text)
+    return f'{name}==1 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n'
+
+class Checkout:
+    "A small project with its locks and its wheels."
+    def __init__(self, folder, uv=None):
+        self.here, self.index, self.venv = folder/'a checkout', folder/'index', folder/'a checkout'/'.venv'
+        self.locks = self.here/'requirements'
+        for o in (self.index, self.locks): o.mkdir(parents=True)
+        (self.here/'pyproject.toml').write_text(PROJECT)
+        (self.here/'backend.py').write_text(BACKEND)
+        (self.locks/'build.lock').write_text(wheel(self.index, 'tools', {'tools.py': ''}))
+        (self.locks/'local.lock').write_text(wheel(self.index, 'one', {'one.py': 'x = 1\n', 'one_more.py': ''}))
+        script = {'uv-1.data/scripts/uv': uv} if uv else {'uv.py': ''}
+        (self.locks/'uv.lock').write_text(wheel(self.index, 'uv', script))
+
+    def start(self, **env):
+        env = {**os.environ, 'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': str(self.index), 'PIP_NO_CACHE_DIR': '1', **env}
+        argv = [sys.executable, str(INSTALL), str(self.here), str(self.venv), 'local']
+        with (self.here/'made from').open('w+') as made_from:
+            made_from.write('made from')
+            made_from.seek(0)
+            options = {'stderr': subprocess.PIPE, 'text': True, 'start_new_session': True}
+            return subprocess.Popen(argv, stdin=made_from, env=env, **options)
+
+    def run(self, **env): # exit code, what was said
+        return ended(self.start(**env))
+
+    def imports(self, name='one'):
+        done = subprocess.run([self.venv/'bin'/'python', '-c', f'import {name}'], capture_output=True)
+        return done.returncode == 0
+
+def ended(process): # exit code, what was said
+    try: said = process.communicate(timeout=180)[1]
+    finally: process.kill()
+    return process.returncode, said
+
+@pytest.fixture
+def checkout(tmp_path): return Checkout(tmp_path)
+
+def test_what_uv_cannot_do_pip_does(checkout):
+    code, said = checkout.run()
+    assert code == 0 and checkout.imports(), said
+    assert 'installing into' in said and 'packages ready' in said
+    assert (checkout.venv/'.made-from-local').read_text() == 'made from'
+    assert not list(checkout.venv.glob('tmp*')) and not (checkout.venv/'downloads').exists()
+    assert checkout.run() == (0, '') # the second time there is nothing to do
+
+@pytest.mark.long
+def test_a_package_that_lost_a_file_is_installed_again(checkout):
+    checkout.run()
+    next(checkout.venv.glob('lib/python*/site-packages/one_more.py')).unlink()
+    (checkout.venv/'.made-from-local').unlink() # as after an interruption
+    code, said = checkout.run()
+    assert code == 0 and 'finishing the installation' in said and checkout.imports('one_more')
+
+@pytest.mark.long
+def test_another_file_than_the_lock_names(checkout):
+    lock = checkout.locks/'local.lock'
+    lock.write_text(lock.read_text()[:-9] + '00000000\n')
+    code, said = checkout.run()
+    assert code == 1 and 'hash mismatch' in said and not (checkout.venv/'.made-from-local').exists()
+
+def test_a_forged_uv_never_runs(checkout):
+    lock = checkout.locks/'uv.lock'
+    lock.write_text(lock.read_text()[:-9] + '00000000\n')
+    code, said = checkout.run()
+    assert code == 1 and 'hash mismatch' in said and not (checkout.venv/'uv'/'bin').exists()
+
+@pytest.mark.long
+def test_no_network(checkout):
+    nowhere = {'PIP_INDEX_URL': 'http://127.0.0.1:9/simple', 'PIP_NO_INDEX': '0', 'PIP_FIND_LINKS': ''}
+    code, said = checkout.run(**nowhere)
+    assert code == 1 and 'No network: the package index cannot be reached' in said
+
+@pytest.mark.long
+def test_no_wheel_for_this_machine(checkout):
+    (checkout.index/'one-1-py3-none-any.whl').rename(checkout.index/'one-1-py2-none-any.whl')
+    code, said = checkout.run()
+    assert code == 1 and 'There is no ready-made one==1 for this machine' in said
+
+SLOW_UV = '''#!/bin/sh
+case "$*" in *wheels.lock*) touch "$STARTED"; exec sleep 60;; *) exit 0;; esac
+'''
+
+def until(check):
+    late = time.monotonic() + 60
+    while not check():
+        assert time.monotonic() < late
+        time.sleep(0.05)
+
+def at_work(tmp_path):
+    "A checkout whose uv is in the middle of its work."
+    checkout, started = Checkout(tmp_path, SLOW_UV), tmp_path/'started'
+    process = checkout.start(STARTED=str(started))
+    until(lambda: started.exists() or process.poll() is not None)
+    assert started.exists(), ended(process)
+    return checkout, process
+
+@pytest.mark.long
+def test_interrupted_and_run_again(tmp_path):
+    checkout, process = at_work(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)
+    code, said = ended(process)
+    assert code == 130 and 'interrupted; run the same line again to finish' in said
+    (checkout.locks/'uv.lock').write_text(wheel(checkout.index, 'uv', {'uv.py': ''})) # from now on pip does it
+    code, said = checkout.run()
+    assert code == 0 and checkout.imports(), said
+
+@pytest.mark.long
+def test_two_at_once(tmp_path):
+    checkout, first = at_work(tmp_path)
+    second = checkout.start(STARTED=str(tmp_path/'started'))
+    assert 'another run is installing; waiting for it' in second.stderr.readline()
+    (checkout.locks/'uv.lock').write_text(wheel(checkout.index, 'uv', {'uv.py': ''}))
+    first.terminate()
+    assert ended(first)[0] == 130
+    code, said = ended(second)
+    assert code == 0 and checkout.imports(), said
+
+def test_what_pip_is_told_uv_is_told(tmp_path, monkeypatch):
+    for name in [o for o in os.environ if o.startswith(('PIP_', 'UV_', 'SSL_'))]: monkeypatch.delenv(name)
+    conf = tmp_path/'pip.conf'
+    conf.write_text('[global]\nindex-url = https://one.example/simple\nextra-index-url =\n  https://two.example/simple\n'
+                    '  https://three.example/simple\ncert = /etc/ours.pem\n[install]\nindex-url = https://four.example/simple\n')
+    monkeypatch.setenv('PIP_CONFIG_FILE', str(conf))
+    monkeypatch.setenv('UV_PYTHON', '3.9')
+    env = install.uv_env(install.pip_says(sys.executable), tmp_path)
+    assert env['UV_DEFAULT_INDEX'] == 'https://four.example/simple' and env['SSL_CERT_FILE'] == '/etc/ours.pem'
+    assert env['UV_INDEX'] == 'https://two.example/simple https://three.example/simple'
+    assert 'UV_PYTHON' not in env and env['UV_CACHE_DIR'] == str(tmp_path/'downloads')
+    monkeypatch.setenv('PIP_INDEX_URL', 'https://five.example/simple')
+    assert install.uv_env(install.pip_says(sys.executable), tmp_path)['UV_DEFAULT_INDEX'] == 'https://five.example/simple'
+
+def test_a_checkout_that_may_not_be_written(tmp_path, monkeypatch):
+    here, venv = tmp_path/'here', tmp_path/'venv'
+    for o in (here/'stock_pipeline', venv): o.mkdir(parents=True)
+    (here/'setup.py').write_text('')
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)
+    source = install.project_source(here, venv)
+    assert source == venv/'project' and (source/'setup.py').exists()
+    assert (source/'stock_pipeline').resolve() == here/'stock_pipeline'
+
+@pytest.mark.parametrize('text, word', [
+    ('OSError: [Errno 28] No space left on device', 'The disk is full'),
+    ('error: No space left on device (os error 28)', 'The disk is full'),
+    ('SSLError(SSLCertVerificationError: CERTIFICATE_VERIFY_FAILED', 'PIP_CERT'),
+    ('Hash mismatch for `one==1`', 'hash mismatch')])
+def test_the_line_for_the_user(tmp_path, text, word):
+    log = tmp_path/'install.log'
+    log.write_text(f'Collecting one\n{text}\nERROR: something else\n')
+    assert word in install.explain(log, tmp_path)
