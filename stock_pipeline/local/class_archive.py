@@ -60,7 +60,7 @@ class ClassArchive:
         self.part, self.crash = work/f'{name}.classes', work/f'{name}.crash'
 
     def options(self) -> list[str]: # for the command line of Java
-        "Start from the archive; where there is none and none will be written live, make one when the program ends in order."
+        "Start from the archive; where there is none and none is written live, make one at the end of the program."
         try:
             path, flags = self.where(), _flags(self.java, self.live)
             self._tidy(path)
@@ -135,7 +135,8 @@ def write_live(self:ClassArchive,
         if path.exists() or not self._worth_it(path) or psutil.virtual_memory().available < _SPARE: return False
         self.part.unlink(missing_ok=True)
         argv = [str(self.java.home/'bin'/'jcmd'), str(pid), 'VM.cds', 'static_dump', str(self.part)]
-        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as jcmd:
+        quiet = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.DEVNULL)
+        with subprocess.Popen(argv, **quiet) as jcmd:
             _attend(jcmd, psutil.Process(pid))
         return jcmd.returncode == 0 and self.keep()
     except (OSError, psutil.Error): return False # it has ended meanwhile, or there is no jcmd
