@@ -24,9 +24,9 @@ from ..ingest.topic import ensure_topic
 from .load import BAR_FIELDS, Expected, Plan, blocks, expect
 from ..local.process import ProcessRef, end_process, family
 from ..local.home import home_lock
-from ..local.stack import ROLE_SETTINGS, Stack, guarded
+from ..local.stack import Stack, guarded, throwaway_settings
 from ..core.waiting import wait_until
-from ..local.server import ServiceSpec, free_port, last_line, spawn
+from ..local.server import ServiceSpec, last_line, spawn
 from ..run.status import memory_mb
 from ..store.connection import connect
 
@@ -40,11 +40,7 @@ class Site:
         **overrides # settings, e.g. spark_trigger_interval='200 milliseconds'
     ):
         self.home = Path(tempfile.mkdtemp(prefix='stock-pipeline-bench-')).resolve()
-        ports = [free_port() for _ in range(3)]
-        asked = load_settings(None, **{
-            'stock_pipeline_home': self.home, 'kafka_bootstrap_servers': f'127.0.0.1:{ports[0]}',
-            'postgres_port': ports[1], 'redis_url': f'redis://127.0.0.1:{ports[2]}/0',
-            **{f'{o}_password': '' for o in ROLE_SETTINGS.values()}, **overrides})
+        asked = load_settings(None, **throwaway_settings(self.home) | overrides)
         self.stack, self._exit, self.settings = Stack(asked), ExitStack(), None
         self.stack.postgres.more = {'track_commit_timestamp': 'on'}
 

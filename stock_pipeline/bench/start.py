@@ -19,7 +19,7 @@ from ..core.errors import PipelineError, StackError
 from ..core.sessions import session_at
 from ..local.home import kept_settings, read_state, settings_env
 from ..local.process import family
-from ..local.stack import ROLE_SETTINGS, guarded
+from ..local.stack import guarded, throwaway_settings
 from ..local.server import free_port, last_line, open_environ
 from ..run.status import memory_mb
 from ..store.reader import Reader
@@ -43,11 +43,8 @@ def upped(
     **overrides # settings, e.g. twin_sessions='real'
 ) -> Iterator[Upped]:
     "`up` in the foreground for a while."
-    kafka, postgres, redis, page = (free_port() for _ in range(4))
-    settings = load_settings(None, **{
-        'stock_pipeline_home': home, 'kafka_bootstrap_servers': f'127.0.0.1:{kafka}', 'postgres_port': postgres,
-        'redis_url': f'redis://127.0.0.1:{redis}/0', 'dashboard_port': page, 'finnhub_api_key': '',
-        **{f'{o}_password': '' for o in ROLE_SETTINGS.values()}, **overrides})
+    simulated = throwaway_settings(home) | {'dashboard_port': free_port(), 'finnhub_api_key': ''}
+    settings = load_settings(None, **simulated | overrides)
     (home/'.env').touch()
     (log := home/'up.log').touch()
     command, env = [sys.executable, '-P', '-m', 'stock_pipeline', 'up'], {**open_environ(), **settings_env(settings)}
