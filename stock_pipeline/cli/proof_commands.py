@@ -32,7 +32,7 @@ def prove(
     Kills, stops, cut and stalled connections, a full disk, a deleted checkpoint, a deleted topic, two jobs at once,
     clocks that jump. Your data is not touched. Exit code 0 only when nothing was lost, doubled or wrong, and each
     recovery took less than 30 seconds."""
-    from stock_pipeline.prove.harm import HARMS, QUICK
+    from stock_pipeline.prove.plan import HARMS, QUICK
     from stock_pipeline.prove.rounds import run_prove
     if only == 'list':
         for name, harm in HARMS.items(): typer.echo(f'{name:<26} {harm.__doc__}')

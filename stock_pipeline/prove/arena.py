@@ -5,7 +5,7 @@
 # %% ../../nbs/13_prove/10_arena.ipynb #a46bf11e
 from __future__ import annotations
 
-import json, subprocess, tempfile, time
+import subprocess, tempfile, time
 from collections import Counter
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -17,7 +17,9 @@ from pydantic import SecretStr
 
 from ..core.config import load_settings
 from ..core.errors import StackError
-from .account import Account, Doubt, Verdict, averages_of, bar_of
+from ..core.heartbeat import Beat, State, alive, beat_path
+from ..core.waiting import Deadline, wait_until
+from .feed_account import Doubt, FeedAccount, Outcome, averages_of, bar_of
 from ..local.java import java_home
 from ..run.services import connector_jars, pipeline_specs
 from ..local.process import family, kill_all
@@ -25,7 +27,6 @@ from .proxy import Proxies
 from .seeded_feed import SeededFeed, Sold
 from ..local.home import SMALL_DISK
 from ..local.stack import Stack, guarded
-from ..core.waiting import wait_until
 from ..local.server import free_port
 from ..run.supervisor import Supervisor
 
@@ -45,8 +46,10 @@ class Arena:
         small_disk:bool=True, # put the broker on a small disk where this user may mount one
         trigger:str='500 milliseconds',
     ):
-        self.feed, self.home = SeededFeed(seed, rate, CANARY), Path(home or tempfile.mkdtemp(prefix='stock-pipeline-prove-')).resolve()
-        self.doubts, self.bent, self.poison, self.small_disk, self.trigger, self._exit = [], set(), Counter(), small_disk, trigger, ExitStack()
+        self.feed = SeededFeed(seed, rate, CANARY)
+        self.home = Path(home or tempfile.mkdtemp(prefix='stock-pipeline-prove-')).resolve()
+        self.doubts, self.bent, self.poison = [], set(), Counter()
+        self.small_disk, self.trigger, self._exit = small_disk, trigger, ExitStack()
         self.boss = self.stack = self.settings = self.proxies = self._conn = None
 
     def __repr__(self): return f'Arena({self.home})'
@@ -54,13 +57,17 @@ class Arena:
 # %% ../../nbs/13_prove/10_arena.ipynb #ae8d081f
 def _settings(home, feed):
     ports = [free_port() for _ in range(3)]
-    return load_settings(None, stock_pipeline_home=home, finnhub_api_key=CANARY, finnhub_url=feed.url, finnhub_ws_url=feed.ws_url, stock_symbols=','.join(SYMBOLS), transport='auto',
-        fetch_interval=3, symbol_delay=0.1, rate_limit=600, kafka_bootstrap_servers=f'127.0.0.1:{ports[0]}', postgres_port=ports[1], redis_url=f'redis://127.0.0.1:{ports[2]}/0',
-        postgres_password='', spark_master='local[2,4]', replay_files='')
+    key = dict(finnhub_api_key=CANARY, stock_symbols=','.join(SYMBOLS))
+    feed = dict(**key, finnhub_url=feed.url, finnhub_ws_url=feed.ws_url)
+    pace = dict(transport='auto', fetch_interval=3, symbol_delay=0.1, rate_limit=600, replay_files='')
+    servers = dict(kafka_bootstrap_servers=f'127.0.0.1:{ports[0]}', postgres_port=ports[1],
+                   redis_url=f'redis://127.0.0.1:{ports[2]}/0', postgres_password='', spark_master='local[2,4]')
+    return load_settings(None, stock_pipeline_home=home, **feed, **pace, **servers)
 
 def _mount(folder:Path, size:str): # a small disk; '' or why there is none
     folder.mkdir(parents=True, exist_ok=True)
-    try: done = subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', SMALL_DISK, str(folder)], capture_output=True, text=True, timeout=10)
+    command = ['mount', '-t', 'tmpfs', '-o', f'size={size}', SMALL_DISK, str(folder)]
+    try: done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except OSError as e: return f'no mount here: {e.strerror}'
     return '' if not done.returncode else f'not allowed to mount a small disk: {done.stderr.strip()[:80]}'
 
@@ -69,8 +76,10 @@ def _mount(folder:Path, size:str): # a small disk; '' or why there is none
 def _between(self:Arena, effective): # the settings as the services see them: every address is a proxy's
     p = self.proxies
     url = effective.redis_url.get_secret_value().replace(f':{self.stack.redis.port}/', f':{p["redis"].port}/')
-    return effective.model_copy(update={'kafka_bootstrap_servers': p['kafka'].address, 'postgres_port': p['postgres'].port, 'redis_url': SecretStr(url), 'spark_trigger_interval': self.trigger,
-        'finnhub_url': f'http://{p["feed"].address}/api/v1', 'finnhub_ws_url': f'ws://{p["feed"].address}'})
+    feed = {'finnhub_url': f'http://{p["feed"].address}/api/v1', 'finnhub_ws_url': f'ws://{p["feed"].address}'}
+    servers = {'kafka_bootstrap_servers': p['kafka'].address, 'postgres_port': p['postgres'].port,
+               'redis_url': SecretStr(url)}
+    return effective.model_copy(update={**feed, **servers, 'spark_trigger_interval': self.trigger})
 
 @patch
 def __enter__(self:Arena):
@@ -80,8 +89,9 @@ def __enter__(self:Arena):
         self.proxies = stack.enter_context(Proxies())
         asked = _settings(self.home, self.feed)
         self.stack = Stack(asked)
-        self.no_small_disk = _mount(self.home/'kafka'/'data', '192m') if self.small_disk else 'not asked for'
-        if not self.no_small_disk: stack.callback(subprocess.run, ['umount', '-l', str(self.home/'kafka'/'data')], capture_output=True)
+        disk = self.home/'kafka'/'data'
+        self.no_small_disk = _mount(disk, '192m') if self.small_disk else 'not asked for'
+        if not self.no_small_disk: stack.callback(subprocess.run, ['umount', '-l', str(disk)], capture_output=True)
         for o in self.stack.servers: self.proxies.add(o.name, o.choose_port())
         self.proxies.add('feed', self.feed.port)
         self.stack.kafka.advertised = self.proxies['kafka'].address
@@ -114,26 +124,30 @@ def processes(self:Arena, name:str) -> list[psutil.Process]: # the leader first
 def is_running(self:Arena, name:str) -> bool: return self.boss.services[name].state == 'running'
 
 @patch
+def wait_again(self:Arena, name:str, old:int, otherwise:str):
+    "Wait until a service runs that had another process; raises `StackError` with these words when it does not."
+    if not wait_until(lambda: self.pid(name) != old and self.is_running(name), 90): raise StackError(otherwise)
+
+@patch
 def straighten(self:Arena):
     "Services whose clock was bent start again with the machine's own: what comes next is not about clocks."
     for name in sorted(self.bent):
         began, old = time.monotonic(), self.pid(name)
         kill_all(self.processes(name))
-        if not wait_until(lambda: self.pid(name) != old and self.is_running(name), 90): raise StackError(f'{name} does not come back')
+        self.wait_again(name, old, f'{name} does not come back')
         if name == 'producer': self.doubts.append(Doubt(began, time.monotonic()))
     self.bent.clear()
 
 @patch
-def beat(self:Arena, name:str) -> dict:
-    "The heartbeat of a service."
-    try: return json.loads((self.home/'run'/f'{name}.json').read_text())
-    except (OSError, ValueError): return {}
+def beat(self:Arena, name:str) -> Beat|None: # None: it is not alive
+    "The heartbeat of a service that is alive, by the rule of everybody."
+    return alive(beat_path(self.home, name))
 
 # %% ../../nbs/13_prove/10_arena.ipynb #8e1f34af
 @patch
 def sql(self:Arena, query:str, *args, patience:float=30) -> list:
     "Ask the database, again and again while it is away."
-    until = time.monotonic() + patience
+    deadline = Deadline(patience)
     while True:
         try:
             if self._conn is None or self._conn.closed:
@@ -144,17 +158,19 @@ def sql(self:Arena, query:str, *args, patience:float=30) -> list:
                 cur.execute(query, args or None)
                 return cur.fetchall() if cur.description else []
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as e:
-            if self._conn is not None: self._conn.close(); self._conn = None
-            if time.monotonic() > until: raise StackError(f'PostgreSQL did not come back: {str(e).strip().splitlines()[0]}') from None
+            if self._conn is not None: self._conn.close()
+            self._conn, first = None, str(e).strip().splitlines()[0]
+            if deadline.is_over: raise StackError(f'PostgreSQL did not come back: {first}') from None
             time.sleep(.1)
 
 @patch
 def gate(self:Arena):
-    "A door that can be shut between a transaction's work and the end of its commit: a deferred trigger that waits for an advisory lock."
+    "A door between a transaction's work and the end of its commit: a deferred trigger that waits for an advisory lock."
     self.sql('''CREATE OR REPLACE FUNCTION arena_gate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
         $$BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NULL; END$$''')
     self.sql('DROP TRIGGER IF EXISTS arena_gate ON stream_ledger')
-    self.sql('CREATE CONSTRAINT TRIGGER arena_gate AFTER UPDATE ON stream_ledger DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION arena_gate()')
+    self.sql('''CREATE CONSTRAINT TRIGGER arena_gate AFTER UPDATE ON stream_ledger DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION arena_gate()''')
 
 @contextmanager
 def holding(arena:Arena, lock:str): # SQL that takes it
@@ -166,26 +182,37 @@ def holding(arena:Arena, lock:str): # SQL that takes it
 @patch
 def wait_blocked(self:Arena, like:str, patience:float=15) -> bool:
     "Wait until a session of the job waits for a lock with such a statement."
-    return wait_until(lambda: self.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'stock-pipeline%%' AND wait_event_type = 'Lock' AND query ILIKE %s", like)[0][0], patience)
+    blocked = '''SELECT count(*) FROM pg_stat_activity
+        WHERE application_name LIKE 'stock-pipeline%%' AND wait_event_type = 'Lock' AND query ILIKE %s'''
+    return wait_until(lambda: self.sql(blocked, like)[0][0], patience)
 
 # %% ../../nbs/13_prove/10_arena.ipynb #f94e814d
-@patch
-def stored(self:Arena) -> tuple[Counter, Counter, Counter, Counter]: # trades, quotes, rubbish of the feed, refused records
-    "All rows, as the account knows them."
-    trades = Counter({Sold(s, p, t, int(v), tuple(c.split(',')) if c else ()): n for s, p, t, v, c, n in self.sql('''SELECT symbol, price, (extract(epoch FROM event_time)*1000)::bigint,
-        volume, conditions, count(*) FROM stock_prices WHERE source = 'websocket' GROUP BY 1, 2, 3, 4, 5''')})
-    quotes = Counter({(s, t, *numbers): n for s, t, *numbers, n in self.sql('''SELECT symbol, extract(epoch FROM event_time)::bigint, price, change, percent_change, high, low, open,
-        previous_close, count(*) FROM stock_prices WHERE source = 'rest' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9''')})
-    letters = self.sql('SELECT stage, value, count(*) FROM dead_letters GROUP BY 1, 2')
-    rubbish = Counter({bytes(v).decode('utf-8', 'replace'): n for stage, v, n in letters if stage == 'feed'})
-    return trades, quotes, rubbish, Counter({None if v is None else bytes(v): n for stage, v, n in letters if stage != 'feed'})
+_TRADES = '''SELECT symbol, price, (extract(epoch FROM event_time)*1000)::bigint, volume, conditions, count(*)
+    FROM stock_prices WHERE source = 'websocket' GROUP BY 1, 2, 3, 4, 5'''
+_QUOTES = '''SELECT symbol, extract(epoch FROM event_time)::bigint, price, change, percent_change, high, low, open,
+        previous_close, count(*)
+    FROM stock_prices WHERE source = 'rest' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9'''
+_LEDGER = '''SELECT coalesce(sum(next_offset), 0)::bigint, coalesce(sum(stored), 0)::bigint,
+        coalesce(sum(duplicate), 0)::bigint, coalesce(sum(dead_letter), 0)::bigint,
+        (SELECT count(*) FROM stock_prices), (SELECT count(*) FROM dead_letters)
+    FROM stream_ledger'''
 
 @patch
-def ledger(self:Arena) -> dict: # read, stored, duplicate, dead_letter: sums over all topics; rows, letters: counted; next: by partition of the present topic
-    "What the job says of the offsets."
-    names = 'read', 'stored', 'duplicate', 'dead_letter', 'rows', 'letters'
-    return dict(zip(names, self.sql('''SELECT coalesce(sum(next_offset), 0)::bigint, coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint,
-        coalesce(sum(dead_letter), 0)::bigint, (SELECT count(*) FROM stock_prices), (SELECT count(*) FROM dead_letters) FROM stream_ledger''')[0])) # one statement: polling goes on
+def stored(self:Arena) -> tuple[Counter, ...]: # trades, quotes, rubbish of the feed, other dead letters
+    "All rows, as the account knows them."
+    trades, quotes, rubbish, others = Counter(), Counter(), Counter(), Counter()
+    for s, p, t, v, c, n in self.sql(_TRADES): trades[Sold(s, p, t, int(v), tuple(c.split(',')) if c else ())] = n
+    for *quote, n in self.sql(_QUOTES): quotes[tuple(quote)] = n
+    for stage, value, n in self.sql('SELECT stage, value, count(*) FROM dead_letters GROUP BY 1, 2'):
+        if stage == 'feed': rubbish[bytes(value).decode('utf-8', 'replace')] = n
+        else: others[None if value is None else bytes(value)] += n
+    return trades, quotes, rubbish, others
+
+@patch
+def ledger(self:Arena) -> dict: # read, stored, duplicate, dead_letter; rows, dead_letter_rows
+    "Sums over all topics, and the rows as they are counted; one statement, as polling goes on."
+    names = 'read', 'stored', 'duplicate', 'dead_letter', 'rows', 'dead_letter_rows'
+    return dict(zip(names, self.sql(_LEDGER)[0], strict=True))
 
 # %% ../../nbs/13_prove/10_arena.ipynb #16b8e12e
 @contextmanager
@@ -199,7 +226,8 @@ def ends(self:Arena) -> dict[int, int]: # partition → offset after the last re
     "How many records the topic has taken, by the broker."
     from kafka import KafkaConsumer, TopicPartition
     with closing(KafkaConsumer(bootstrap_servers=self.stack.kafka.address, client_id='arena')) as consumer:
-        parts = [TopicPartition(self.settings.topic, p) for p in sorted(consumer.partitions_for_topic(self.settings.topic) or ())]
+        topic = self.settings.topic
+        parts = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
         return {tp.partition: n for tp, n in consumer.end_offsets(parts).items()}
 
 @patch
@@ -209,8 +237,9 @@ def topic_id(self:Arena) -> str:
 @patch
 def is_drained(self:Arena) -> bool:
     "The producer has nothing left and the ledger has reached the broker's ends."
-    b = self.beat('producer')
-    if b.get('ticks_waiting') != 0 or b.get('state') not in ('running', 'feed away'): return False
+    beat = self.beat('producer')
+    if beat is None or beat.state not in (State.RUNNING, State.FEED_AWAY): return False
+    if beat.facts.get('ticks_waiting') != 0: return False
     done = dict(self.sql('SELECT partition, next_offset FROM stream_ledger WHERE topic_id = %s', self.topic_id()))
     return all(done.get(p, 0) == n for p, n in self.ends().items())
 
@@ -218,7 +247,8 @@ def is_drained(self:Arena) -> bool:
 def poison_with(self:Arena, values:list[bytes|None]):
     "Put records that are no ticks on the topic, each once."
     from kafka import KafkaProducer
-    with closing(KafkaProducer(bootstrap_servers=self.stack.kafka.address, acks='all', enable_idempotence=True)) as producer:
+    servers = self.stack.kafka.address
+    with closing(KafkaProducer(bootstrap_servers=servers, acks='all', enable_idempotence=True)) as producer:
         for f in [producer.send(self.settings.topic, value=v, key=b'poison') for v in values]: f.get(timeout=60)
     self.poison.update(values)
 
@@ -227,8 +257,10 @@ def all_records(self:Arena) -> list: # with key, value and headers
     "The records of every topic of the pipeline, as they lie there."
     from kafka import KafkaConsumer, TopicPartition
     out = []
-    with closing(KafkaConsumer(bootstrap_servers=self.stack.kafka.address, client_id='arena', auto_offset_reset='earliest')) as consumer:
-        parts = [TopicPartition(t, p) for t in consumer.topics() if t.startswith(self.settings.topic) for p in consumer.partitions_for_topic(t)]
+    how = dict(bootstrap_servers=self.stack.kafka.address, client_id='arena', auto_offset_reset='earliest')
+    with closing(KafkaConsumer(**how)) as consumer:
+        topics = [t for t in consumer.topics() if t.startswith(self.settings.topic)]
+        parts = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t)]
         consumer.assign(parts)
         ends = consumer.end_offsets(parts)
         while any(consumer.position(p) < ends[p] for p in parts):
@@ -239,38 +271,51 @@ def all_records(self:Arena) -> list: # with key, value and headers
 def leaks(self:Arena) -> list[str]: # places, in words; [] is what is wanted
     "Where the feed's key has turned up: files, tables, records."
     from stock_pipeline.prove.canary import find_secret
-    return [str(o) for o in find_secret(CANARY, self.home, databases=[self.stack.settings.postgres_dsn()], records=self.all_records())]
+    databases = [self.stack.settings.postgres_dsn()]
+    return [str(o) for o in find_secret(CANARY, self.home, databases=databases, records=self.all_records())]
 
 # %% ../../nbs/13_prove/10_arena.ipynb #199bda9d
-def _bars(arena):
-    return {(s, b, m): (o, h, l, c, v, n, sp, sp2, spv) for s, b, m, o, h, l, c, v, n, sp, sp2, spv in arena.sql('''SELECT symbol, basis, (extract(epoch FROM minute)/60)::bigint, open, high, low, close,
-        volume, count, sum_price, sum_price2, sum_pv FROM bars_1m''')}
+_BARS = '''SELECT symbol, basis, (extract(epoch FROM minute)/60)::bigint, open, high, low, close,
+    volume, count, sum_price, sum_price2, sum_pv FROM bars_1m'''
+_AVERAGES = '''SELECT symbol, basis, (extract(epoch FROM minute)/60)::bigint, length, mean, vwap, count
+    FROM moving_averages'''
 
-def _averages(arena):
-    return {(s, b, m, n): (mean, vwap, count) for s, b, m, n, mean, vwap, count in arena.sql('''SELECT symbol, basis, (extract(epoch FROM minute)/60)::bigint, length, mean, vwap, count FROM moving_averages''')}
+def _bars(arena): return {tuple(row[:3]): tuple(row[3:]) for row in arena.sql(_BARS)}
+def _averages(arena): return {tuple(row[:4]): tuple(row[4:]) for row in arena.sql(_AVERAGES)}
 
 def differing(found:dict, right:dict) -> list: # keys
     "Keys that one side lacks or that have other values."
     return [k for k in found.keys() | right.keys() if found.get(k) != right.get(k)]
 
 @patch
-def account(self:Arena) -> Account:
+def account(self:Arena) -> FeedAccount:
     "What is due by the books so far."
-    return Account(list(self.feed.books), dict(self.feed.ends), self.doubts)
+    return FeedAccount(list(self.feed.books), dict(self.feed.ends), self.doubts)
 
 @patch
-def judge(self:Arena) -> tuple[Verdict, int]: # the verdict, and the number of wrong bars and averages
+def compare(self:Arena) -> tuple[Outcome, int]: # the outcome, and the number of wrong bars and averages
     "Compare all that was sent with all that is stored."
     account = self.account()
-    trades, quotes, rubbish, refused = self.stored()
-    v = account.compare(trades, quotes, rubbish)
-    for value in refused.keys() | self.poison.keys():
-        have, due = refused[value], self.poison[value]
-        v.lost, v.doubled = v.lost + max(0, due - have), v.doubled + max(0, have - due)
-        if have != due: v.wrong.append(f'record {value!r}: {have} dead letters, {due} due')
-    v.sent, v.dead_letter = v.sent + sum(self.poison.values()), v.dead_letter + sum(refused.values())
-    known = Counter({k: n for k, n in trades.items() if k in account.trades}), Counter({k: n for k, n in quotes.items() if k in account.quotes})
-    bars = {k: bar_of(t) for k, t in account.ticks(*known).items()}
-    stored, means, averages = _bars(self), _averages(self), averages_of(bars)
-    v.wrong += [f'{k}: {found.get(k)} stored, {right.get(k)} due' for found, right in ((stored, bars), (means, averages)) for k in differing(found, right)[:5]]
-    return v, len(differing(stored, bars)) + len(differing(means, averages))
+    trades, quotes, rubbish, others = self.stored()
+    out = account.compare(trades, quotes, rubbish)
+    self._count_poison(out, others)
+    due = lambda found, known: Counter({k: n for k, n in found.items() if k in known})
+    ticks = account.ticks(due(trades, account.trades), due(quotes, account.quotes))
+    bars = {k: bar_of(t) for k, t in ticks.items()}
+    wrong = _differences(out, _bars(self), bars) + _differences(out, _averages(self), averages_of(bars))
+    return out, wrong
+
+@patch
+def _count_poison(self:Arena, out, found):
+    for value in found.keys() | self.poison.keys():
+        have, due = found[value], self.poison[value]
+        out.lost += max(0, due - have)
+        out.doubled += max(0, have - due)
+        if have != due: out.wrong.append(f'record {value!r}: {have} dead letters, {due} due')
+    out.sent += sum(self.poison.values())
+    out.dead_letter += sum(found.values())
+
+def _differences(out, found, right): # how many; the first few in words
+    keys = differing(found, right)
+    out.wrong += [f'{k}: {found.get(k)} stored, {right.get(k)} due' for k in keys[:5]]
+    return len(keys)

@@ -26,7 +26,9 @@ def _base64_forms(data:bytes):
     for k in range(3):
         whole = base64.b64encode(b'\0'*k + data)
         start, end = -(-k*8//6), (k + len(data))*8//6 # letters that are made of this data alone
-        for name, form in (('base64', whole[start:end]), ('base64 of URLs', whole[start:end].translate(bytes.maketrans(b'+/', b'-_')))): yield name, form
+        own = whole[start:end]
+        yield 'base64', own
+        yield 'base64 of URLs', own.translate(bytes.maketrans(b'+/', b'-_'))
 
 def spellings(
     secret:str,
@@ -35,9 +37,12 @@ def spellings(
     if len(secret) < SHORTEST: raise ValueError(f'a canary has at least {SHORTEST} characters')
     data, out = secret.encode(), {}
     every = ''.join(f'%{b:02X}' for b in data)
-    forms = [('plain', data), ('in a URL', quote(secret, safe='').encode()), ('in a URL', quote(secret, safe='').lower().encode()), ('in a URL', quote(secret).encode()), ('in a URL', quote_plus(secret).encode()), ('in a URL, every letter', every.encode()),
-        ('in a URL, every letter', every.lower().encode()), ('in JSON', json.dumps(secret)[1:-1].encode()), ('hexadecimal', data.hex().encode()), ('hexadecimal', data.hex().upper().encode()),
-        ('UTF-16', secret.encode('utf-16-le')), ('UTF-16', secret.encode('utf-16-be')), ('backwards', data[::-1]), *_base64_forms(data)]
+    quoted = quote(secret, safe='')
+    in_url = [('in a URL', o.encode()) for o in (quoted, quoted.lower(), quote(secret), quote_plus(secret))]
+    in_url += [('in a URL, every letter', o.encode()) for o in (every, every.lower())]
+    codes = [('hexadecimal', data.hex().encode()), ('hexadecimal', data.hex().upper().encode()),
+             ('UTF-16', secret.encode('utf-16-le')), ('UTF-16', secret.encode('utf-16-be')), ('backwards', data[::-1])]
+    forms = [('plain', data), *in_url, ('in JSON', json.dumps(secret)[1:-1].encode()), *codes, *_base64_forms(data)]
     for name, form in forms: out.setdefault(form, name)
     return out
 
@@ -94,14 +99,20 @@ def find_in_files(
         name = str(path.relative_to(folder))
         try: form, mode = _in_file(path, forms), path.stat().st_mode
         except FileNotFoundError: continue # gone meanwhile
-        except OSError as e: out.append(Found(f'file {name}', f'cannot be looked at: {e.strerror}')); continue
+        except OSError as e:
+            out.append(Found(f'file {name}', f'cannot be looked at: {e.strerror}'))
+            continue
         if {path, *path.parents} & allowed: form = 'readable by others' if form and mode & 0o077 else ''
         if form or (form := found_in(name, secret)): out.append(Found(f'file {name}', form))
     return out
 
 # %% ../../nbs/13_prove/06_canary.ipynb #f18a79dc
-_COLUMNS = '''SELECT c.relname, a.attname, t.typname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid
-    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND (t.typcategory IN ('S', 'A', 'C') OR t.typname IN ('bytea', 'json', 'jsonb', 'xml', 'name')) ORDER BY 1, 2'''
+_COLUMNS = '''SELECT c.relname, a.attname, t.typname FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition
+        AND (t.typcategory IN ('S', 'A', 'C') OR t.typname IN ('bytea', 'json', 'jsonb', 'xml', 'name'))
+    ORDER BY 1, 2'''
 
 def _where(column, kind): # a condition with one parameter: the form
     name = '"' + column.replace('"', '""') + '"'
@@ -118,12 +129,18 @@ def find_in_database(
         cur.execute(_COLUMNS)
         for table, column, kind in cur.fetchall():
             forms = spellings(secret)
-            cur.execute(f'SELECT {", ".join("bool_or(" + _where(column, kind) + ")" for _ in forms)} FROM "{table}"', list(forms))
-            hits = [name for name, hit in zip(forms.values(), cur.fetchone()) if hit]
+            questions = ', '.join(f'bool_or({_where(column, kind)})' for _ in forms)
+            cur.execute(f'SELECT {questions} FROM "{table}"', list(forms))
+            hits = [name for name, hit in zip(forms.values(), cur.fetchone(), strict=True) if hit]
             if hits: out.append(Found(f'table {table}, column {column}', hits[0]))
     return out
 
 # %% ../../nbs/13_prove/06_canary.ipynb #1317666c
+def _parts(i, o): # name of an answer or a record, and what of it is looked at
+    if not (hasattr(o, 'value') and hasattr(o, 'key')): return o[0], [o[1]]
+    headers = [part for header in getattr(o, 'headers', None) or [] for part in header]
+    return f'record {i}', [o.key, o.value, *headers]
+
 def find_in_texts(
     texts:Mapping[str, bytes|str]|Iterable, # name -> what was answered; or pairs of them, or records with key and value
     secret:str,
@@ -131,8 +148,7 @@ def find_in_texts(
     "Answers and records that hold the secret; a record counts with its key, value and headers."
     out = []
     for i, o in enumerate(texts.items() if isinstance(texts, Mapping) else texts):
-        if hasattr(o, 'value') and hasattr(o, 'key'): name, parts = f'record {i}', [o.key, o.value, *(part for h in getattr(o, 'headers', None) or [] for part in h)]
-        else: name, parts = o[0], [o[1]]
+        name, parts = _parts(i, o)
         if form := next((f for p in parts if p and (f := found_in(p, secret))), ''): out.append(Found(name, form))
     return out
 
@@ -146,6 +162,9 @@ def find_secret(
 ) -> list[Found]: # empty: it is nowhere
     "Look for a secret in all of these."
     out = find_in_files(home, secret, by_design) if home else []
-    if home and (elsewhere := folder_elsewhere(home)).exists(): out += find_in_files(elsewhere, secret) # the database of a home that PostgreSQL's user cannot enter
-    for dsn in databases: out += [o._replace(where=f"{dsn['dbname']}: {o.where}") for o in find_in_database(dsn, secret)]
+    # the database of a home that PostgreSQL's user cannot enter
+    if home and (elsewhere := folder_elsewhere(home)).exists(): out += find_in_files(elsewhere, secret)
+    for dsn in databases:
+        found = find_in_database(dsn, secret)
+        out += [o._replace(where=f"{dsn['dbname']}: {o.where}") for o in found]
     return out + find_in_texts(pages, secret) + find_in_texts(records, secret)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio, json, logging, random, sys, time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -38,11 +39,13 @@ class FuzzReport:
     dead_letter: dict # 'stage: reason': how many
     wrong: int # disagreements; 0 is what is claimed
     examples: list # of them, with the bytes
-    seconds: float # of parsing and storing, judging and making the records
+    seconds: float # of making the records, storing them and comparing
     kinds: dict = field(default_factory=dict, repr=False) # kind of message: {what became of it: how many}
 
     @property
-    def ok(self) -> bool: return not self.wrong and self.read == self.stored + self.duplicate + sum(self.dead_letter.values())
+    def ok(self) -> bool:
+        "No disagreement, and every record is accounted for."
+        return not self.wrong and self.read == self.stored + self.duplicate + sum(self.dead_letter.values())
 
 def _prepare(settings, rng): # connection, sink, sealed before (ms)
     conn = connect(settings.postgres_dsn())
@@ -50,7 +53,8 @@ def _prepare(settings, rng): # connection, sink, sealed before (ms)
     with transaction(conn) as cur:
         epoch = take_ownership(cur, 'fuzz')
         cur.execute("UPDATE retention SET sealed_before = '2026-01-02 00:00+00'")
-    config = SinkConfig(settings.postgres_dsn(), 'in memory', f'fuzz-{rng.randrange(10**12)}', settings.topic, settings.feed, epoch, settings.redis_url.get_secret_value(), settings.redis_prefix)
+    topic_id, redis = f'fuzz-{rng.randrange(10**12)}', (settings.redis_url.get_secret_value(), settings.redis_prefix)
+    config = SinkConfig(settings.postgres_dsn(), 'in memory', topic_id, settings.topic, settings.feed, epoch, *redis)
     return conn, config, 1_767_312_000_000
 
 # %% ../../nbs/13_prove/05_fuzz.ipynb #bec29cfb
@@ -66,40 +70,49 @@ def fuzz(
     account, topic = FuzzAccount(RecordOracle(settings.feed), sealed_ms), MemoryTopic(rng)
     def flush(p):
         block, records = topic.take(p)
-        if block: account.send(block, records, config, conn, rng); progress(account.read)
-    for m in Mutator(seed, feed=settings.feed).messages(messages):
-        if (p := topic.put(m)) is not None: flush(p)
-    for p in range(len(topic.waiting)): flush(p)
-    account.audit(conn, config.topic_id)
-    conn.close()
+        if not block: return
+        account.send(block, records, config, conn, rng)
+        progress(account.read)
+    with closing(conn):
+        for m in Mutator(seed, feed=settings.feed).messages(messages):
+            if (p := topic.put(m)) is not None: flush(p)
+        for p in range(len(topic.waiting)): flush(p)
+        account.audit(conn, config.topic_id)
+    return _report(account, seed, time.monotonic() - start)
+
+def _report(account, seed, seconds):
     kinds = {}
     for (kind, became), n in account.kinds.most_common(): kinds.setdefault(kind.split(' + ')[0], Counter())[became] += n
-    return FuzzReport(seed, account.read, account.stored, account.duplicate, {f'{s}: {r}': n for (s, r), n in account.dead.most_common()}, account.wrong, account.examples,
-        time.monotonic() - start, {k: dict(v) for k, v in kinds.items()})
+    dead = {f'{stage}: {reason}': n for (stage, reason), n in account.dead.most_common()}
+    counts = account.read, account.stored, account.duplicate
+    kinds = {k: dict(v) for k, v in kinds.items()}
+    return FuzzReport(seed, *counts, dead, account.wrong, account.examples, seconds, kinds)
 
 # %% ../../nbs/13_prove/05_fuzz.ipynb #6879ff01
 def report_table(r:FuzzReport):
     "The outcome for people: a `rich` table."
-    from rich.table import Table
-    table = Table(title=f'{r.read:,} records of seed {r.seed} in {r.seconds:.0f} s, {r.read/r.seconds:,.0f} a second', title_justify='left')
-    for name in ('what became of them', 'records'): table.add_column(name, justify='right' if name == 'records' else 'left')
-    for name, n in (('read', r.read), ('stored', r.stored), ('duplicate', r.duplicate), ('dead letter', sum(r.dead_letter.values()))): table.add_row(name, f'{n:,}')
-    table.add_section()
-    for reason, n in r.dead_letter.items(): table.add_row(f'  {reason}', f'{n:,}')
-    table.add_section()
-    table.add_row('disagreements', f'{r.wrong:,}')
-    return table
+    title = f'{r.read:,} records of seed {r.seed} in {r.seconds:.0f} s, {r.read/r.seconds:,.0f} a second'
+    dead = sum(r.dead_letter.values())
+    counts = ('read', r.read), ('stored', r.stored), ('duplicate', r.duplicate), ('dead letter', dead)
+    return _table(title, 'records', counts, r.dead_letter.items(), [('disagreements', r.wrong)])
 
 def way_in_table(a:WayInAccount):
     "The outcome of the odd frames and answers."
+    items = ('items', a.items), ('ticks', a.ticks), ('repeated', a.repeated), ('dead letter', a.dead_letters.total())
+    answers = ('answers', a.answers), ('quotes', a.quotes), ('unchanged', a.unchanged), *a.errors.most_common()
+    title = f'{a.frames:,} frames and {a.answers:,} answers on the way in'
+    return _table(title, 'items', items, a.dead_letters.most_common(), [*answers, ('disagreements', a.wrong)])
+
+def _table(title, unit, counts, reasons, rest): # each of them: (name, number)
     from rich.table import Table
-    table = Table(title=f'{a.frames:,} frames and {a.answers:,} answers on the way in', title_justify='left')
-    for name in ('what became of them', 'items'): table.add_column(name, justify='right' if name == 'items' else 'left')
-    for name, n in (('items', a.items), ('ticks', a.ticks), ('repeated', a.repeated), ('refused', a.dead_letters.total())): table.add_row(name, f'{n:,}')
+    table = Table(title=title, title_justify='left')
+    table.add_column('what became of them')
+    table.add_column(unit, justify='right')
+    for name, n in counts: table.add_row(name, f'{n:,}')
     table.add_section()
-    for reason, n in a.dead_letters.most_common(): table.add_row(f'  {reason}', f'{n:,}')
+    for reason, n in reasons: table.add_row(f'  {reason}', f'{n:,}')
     table.add_section()
-    for name, n in (('answers', a.answers), ('quotes', a.quotes), ('unchanged', a.unchanged), *a.errors.most_common(), ('disagreements', a.wrong)): table.add_row(name, f'{n:,}')
+    for name, n in rest: table.add_row(name, f'{n:,}')
     return table
 
 # %% ../../nbs/13_prove/05_fuzz.ipynb #ced784d8
@@ -120,7 +133,8 @@ def run_fuzz(
     "Send the records, account for each and say the outcome; raises `StoreError` if there is a disagreement."
     seed = random.randrange(10**6) if seed is None else seed
     logging.getLogger('stock_pipeline').setLevel('ERROR') # that there is no Redis here is no news
-    with embedded_stack(kafka=False, redis=False) as settings, Progress(console=Console(stderr=True), transient=True) as bar:
+    progress = Progress(console=Console(stderr=True), transient=True)
+    with embedded_stack(kafka=False, redis=False) as settings, progress as bar:
         task = bar.add_task(f'Seed {seed}', total=messages)
         report = fuzz(settings, messages, seed, lambda done: bar.update(task, completed=done))
         account = asyncio.run(odd_feed(settings, max(1, messages//10), seed))

@@ -5,27 +5,20 @@
 # %% ../../nbs/13_prove/11_harm.ipynb #f78eca29
 from __future__ import annotations
 
-import os, shutil, signal, sys, time
-from contextlib import contextmanager
-from glob import glob
-from pathlib import Path
+import time
+from contextlib import contextmanager, suppress
 from random import Random
 
 import psutil
 
 from ..core.errors import StackError
-from .account import Doubt
-from .arena import Arena, holding, kafka_admin
-from ..run.services import pipeline_specs
-from ..local.process import ProcessRef, end_process, kill_all
-from ..core.waiting import wait_until
-from ..local.server import spawn
+from .feed_account import Doubt
+from .arena import Arena, holding
+from ..local.process import kill_all
 
 # %% auto #0
-__all__ = ['HARMS', 'BEFORE', 'STOPPED', 'BENT', 'QUICK', 'NotRun', 'harm', 'kill_producer', 'waiting',
-           'kill_driver_before_commit', 'kill_driver_in_commit', 'kill_driver_after_commit', 'kill_workers',
-           'cut_connections', 'delay_connections', 'stall_connections', 'cut_feed', 'fill_disk', 'delete_checkpoint',
-           'remake_topic', 'two_jobs', 'faketime_library', 'bend', 'plan']
+__all__ = ['HARMS', 'BEFORE', 'STOPPED', 'NotRun', 'harm', 'kill', 'kill_producer', 'waiting', 'kill_driver_before_commit',
+           'kill_driver_in_commit', 'kill_driver_after_commit', 'kill_workers', 'pause', 'wake']
 
 # %% ../../nbs/13_prove/11_harm.ipynb #eec0651c
 HARMS = {} # name → function of (arena, random generator), gives words
@@ -38,14 +31,16 @@ def harm(f):
     HARMS[f.__name__] = f
     return f
 
-def _kill(processes): kill_all([p for p in processes if p.is_running()])
+def kill(processes:list[psutil.Process]):
+    "kill -9 of all that still run."
+    kill_all([p for p in processes if p.is_running()])
 
 # %% ../../nbs/13_prove/11_harm.ipynb #2b01ab0e
 @harm
 def kill_producer(a:Arena, rng:Random) -> str:
     "kill -9 of the producer, with what is on its way."
     began = time.monotonic()
-    _kill(a.processes('producer'))
+    kill(a.processes('producer'))
     a.doubts.append(Doubt(began, time.monotonic()))
     return 'kill -9'
 
@@ -62,7 +57,7 @@ def _driver(a, rng):
     which = rng.choice(('all of it', 'the Python driver', 'the JVM'))
     found = a.processes('stream')
     jvm = [p for p in found if 'java' in p.name()]
-    _kill(found if which == 'all of it' else jvm if which == 'the JVM' else found[:1])
+    kill({'all of it': found, 'the JVM': jvm, 'the Python driver': found[:1]}[which])
     return which
 
 @harm
@@ -86,218 +81,43 @@ def kill_workers(a:Arena, rng:Random) -> str:
     with waiting(a, *BEFORE):
         workers = [p for p in a.processes('stream')[1:] if 'java' not in p.name()]
         some = workers if rng.random() < .5 else [rng.choice(workers)]
-        _kill(some)
+        kill(some)
         return f'{len(some)} of {len(workers)}'
 
 # %% ../../nbs/13_prove/11_harm.ipynb #41147064
 def _killer(name):
-    def kill(a:Arena, rng:Random) -> str:
+    def kill_it(a:Arena, rng:Random) -> str:
         whole = rng.random() < .5
-        _kill(a.processes(name) if whole else a.processes(name)[:1])
+        kill(a.processes(name) if whole else a.processes(name)[:1])
         return 'with all its children' if whole else 'the first process'
-    kill.__name__, kill.__doc__ = f'kill_{name}', f'kill -9 of {name}.'
-    return kill
+    kill_it.__name__, kill_it.__doc__ = f'kill_{name}', f'kill -9 of {name}.'
+    return kill_it
 
 for _name in ('kafka', 'postgres', 'redis'): harm(_killer(_name))
 
 # %% ../../nbs/13_prove/11_harm.ipynb #e4a759b0
 STOPPED = 20 # s
 
-def _each(processes, what): # 'suspend' or 'resume'
+def pause(processes:list[psutil.Process]):
+    "Stop them where they are."
     for p in processes:
-        try: getattr(p, what)()
-        except psutil.NoSuchProcess: pass # a helper that ended by itself, or its supervisor has had enough
+        with suppress(psutil.NoSuchProcess): p.suspend() # a helper that ended by itself, or was replaced
+
+def wake(processes:list[psutil.Process]):
+    "Let them go on."
+    for p in processes:
+        with suppress(psutil.NoSuchProcess): p.resume()
 
 def _stopper(name):
     def stop(a:Arena, rng:Random) -> str:
         began, stopped = time.monotonic(), a.processes(name)
-        _each(stopped, 'suspend')
+        pause(stopped)
         time.sleep(STOPPED)
-        _each(stopped, 'resume')
-        if name == 'producer': a.doubts.append(Doubt(began, time.monotonic()) if not a.pid(name) == stopped[0].pid else Doubt(began, began))
+        wake(stopped)
+        was_replaced = a.pid(name) != stopped[0].pid
+        if name == 'producer': a.doubts.append(Doubt(began, time.monotonic() if was_replaced else began))
         return f'{STOPPED} s'
     stop.__name__, stop.__doc__ = f'stop_{name}', f'SIGSTOP of {name} for {STOPPED} s.'
     return stop
 
 for _name in ('producer', 'stream', 'kafka', 'postgres', 'redis'): harm(_stopper(_name))
-
-# %% ../../nbs/13_prove/11_harm.ipynb #cb333bec
-def _places(rng): return rng.choice((('kafka',), ('postgres',), ('redis',), ('kafka', 'postgres'), ('kafka', 'postgres', 'redis')))
-
-@harm
-def cut_connections(a:Arena, rng:Random) -> str:
-    "Every connection is cut, several times, and refused for a while."
-    places, seconds = _places(rng), rng.choice((0, 2, 6))
-    for _ in range(3):
-        for o in places: a.proxies[o].cut()
-        time.sleep(rng.random())
-    for o in places: a.proxies[o].refuse()
-    time.sleep(seconds)
-    for o in places: a.proxies[o].heal()
-    return f"{' and '.join(places)}, refused for {seconds} s"
-
-@harm
-def delay_connections(a:Arena, rng:Random) -> str:
-    "Every piece of data takes long."
-    places, delay = _places(rng), rng.choice((.05, .2, .5))
-    for o in places: a.proxies[o].delay = delay
-    time.sleep(8)
-    for o in places: a.proxies[o].heal()
-    return f"{' and '.join(places)} by {delay*1000:.0f} ms"
-
-@harm
-def stall_connections(a:Arena, rng:Random) -> str:
-    "Connections stay open and nothing passes."
-    places, seconds = _places(rng), rng.choice((5, 12, 20))
-    for o in places: a.proxies[o].stall()
-    time.sleep(seconds)
-    for o in places:
-        if rng.random() < .5: a.proxies[o].cut()
-        a.proxies[o].heal()
-    return f"{' and '.join(places)} for {seconds} s"
-
-@harm
-def cut_feed(a:Arena, rng:Random) -> str:
-    "The feed's connection is cut again and again."
-    for _ in range(4):
-        began = time.monotonic()
-        a.proxies['feed'].cut() if rng.random() < .5 else a.feed.drop()
-        a.doubts.append(Doubt(began, time.monotonic()))
-        time.sleep(1.5*rng.random())
-    return 'four times'
-
-# %% ../../nbs/13_prove/11_harm.ipynb #2318e08a
-@harm
-def fill_disk(a:Arena, rng:Random) -> str:
-    "The broker's disk is full for some seconds."
-    if a.no_small_disk: raise NotRun(a.no_small_disk)
-    ballast = a.home/'kafka'/'data'/'ballast'
-    with ballast.open('wb', buffering=0) as f: # what a buffer still holds would fail again when it is closed
-        try:
-            while f.write(bytes(2**16)): pass
-        except OSError: pass
-    seconds = rng.choice((4, 8))
-    time.sleep(seconds)
-    ballast.unlink()
-    return f'{seconds} s'
-
-@harm
-def delete_checkpoint(a:Arena, rng:Random) -> str:
-    "Spark's checkpoint is deleted, in full run or together with a kill."
-    killed = rng.random() < .5
-    if killed: _kill(a.processes('stream'))
-    shutil.rmtree(a.settings.checkpoint, ignore_errors=True)
-    return 'with a kill' if killed else 'in full run'
-
-@harm
-def remake_topic(a:Arena, rng:Random) -> str:
-    "The topic is deleted, after its records are stored, and made again: offsets begin at 0."
-    flowing, a.feed.flowing = a.feed.flowing, False
-    if not wait_until(a.is_drained, 60): raise StackError('the topic was not drained')
-    old = a.topic_id()
-    with kafka_admin(a) as admin: admin.delete_topics([a.settings.topic])
-    a.feed.flowing = flowing
-    if not wait_until(lambda: a.topic_id() not in (old, 'None'), 60): raise StackError('nobody made the topic again')
-    return 'drained, deleted, made again by the producer'
-
-# %% ../../nbs/13_prove/11_harm.ipynb #f8c56ca0
-@harm
-def two_jobs(a:Arena, rng:Random) -> str:
-    "A second job; the first one paused until the second has its place, then woken."
-    home = a.home/'second'
-    spec = next(o for o in pipeline_specs(a.settings.model_copy(update={'stock_pipeline_home': home, 'checkpoint_dir': home/'checkpoints'}),
-        a.boss.services['stream'].spec.env['SPARK_CONNECTOR_JARS'], a.boss.services['stream'].spec.env.get('JAVA_HOME')) if o.name == 'stream')
-    (home/'run').mkdir(parents=True, exist_ok=True)
-    process = spawn(spec, a.home)
-    ref, epoch = ProcessRef.of(process.pid), lambda: a.sql('SELECT epoch FROM stream_owner')[0][0]
-    try:
-        if not wait_until(lambda: '"standby"' in (home/'run'/'stream.json').read_text(), 60): raise StackError('the second job does not stand by')
-        before, paused = epoch(), a.processes('stream')
-        _each(paused, 'suspend')
-        try:
-            if not wait_until(lambda: epoch() > before, 40): raise StackError('the second job did not take over')
-            taken = time.monotonic()
-            if not wait_until(lambda: '"running"' in (home/'run'/'stream.json').read_text(), 40): raise StackError('the second job does not run')
-        finally: _each(paused, 'resume')
-        time.sleep(2) # both are awake
-    finally:
-        end_process(ref, signal.SIGKILL, 5)
-        process.wait()
-    return f'stood by, took over in {time.monotonic() - taken:.0f} s or less, killed'
-
-# %% ../../nbs/13_prove/11_harm.ipynb #abcef28f
-BENT = """import os, time
-path, real, seen = os.environ.get('ARENA_CLOCK'), time.time_ns, [0, 0.]
-def bent():
-    now = time.monotonic()
-    if now > seen[1] + .2:
-        try: seen[:] = int(open(path).read() or 0)*10**9, now
-        except (OSError, ValueError): pass
-    return real() + seen[0]
-if path: time.time_ns, time.time = bent, lambda: bent()/1e9
-"""
-
-def faketime_library() -> str: # '' when there is none
-    "The library that bends a Java program's clock."
-    places = ('/usr/lib/*/faketime/libfaketimeMT.so.1', '/usr/lib/faketime/libfaketimeMT.so.1', '/usr/lib64/faketime/libfaketimeMT.so.1', '/usr/local/lib/faketime/libfaketimeMT.so.1')
-    return next((p for o in places for p in glob(o)), '')
-
-def bend(a:Arena, name:str, file:Path) -> dict: # environment of the service
-    "What makes the clock of a service follow the number of seconds in a file."
-    library, site = faketime_library(), a.home/'site'
-    site.mkdir(exist_ok=True)
-    (site/'sitecustomize.py').write_text(BENT)
-    python = {'ARENA_CLOCK': str(file), 'PYTHONPATH': os.pathsep.join(o for o in (str(site), os.environ.get('PYTHONPATH')) if o)}
-    java = {'LD_PRELOAD': library, 'FAKETIME_TIMESTAMP_FILE': str(file), 'FAKETIME_CACHE_DURATION': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1',
-        'FAKETIME_FORCE_MONOTONIC_FIX': '0', 'FAKETIME_DONT_RESET': '1'} # without the last but one a timed wait of Java ends at once
-    if name == 'kafka' and not library: raise NotRun('libfaketime is not installed (apt install libfaketime)')
-    if name == 'kafka': return java
-    return python | (_wrapped(site, java, a.boss.services[name].spec.env['JAVA_HOME']) if library and name == 'stream' else {})
-
-def _script(path, *lines):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('\n'.join(('#!/bin/sh', *lines, '')))
-    path.chmod(0o755)
-    return str(path)
-
-def _wrapped(site, java, home):
-    _script(site/'java'/'bin'/'java', *(f'export {k}="{v}"' for k, v in java.items()), f'exec "{home}/bin/java" "$@"')
-    return {'JAVA_HOME': str(site/'java'), 'PYSPARK_PYTHON': _script(site/'python', 'unset LD_PRELOAD', f'exec "{sys.executable}" "$@"')}
-
-# %% ../../nbs/13_prove/11_harm.ipynb #1bfc754f
-def _clock(name):
-    def jump(a:Arena, rng:Random) -> str:
-        offset, file = rng.choice((-7200, -400, 400, 7200)), a.home/'run'/f'clock-{name}'
-        bent, env = bend(a, name, file), a.boss.services[name].spec.env
-        before = dict(env)
-        file.write_text('+0')
-        env |= bent
-        try:
-            began, old = time.monotonic(), a.pid(name)
-            _kill(a.processes(name)) # it comes back with the other clock
-            if not wait_until(lambda: a.pid(name) != old and a.is_running(name), 90): raise StackError(f'{name} does not run with a bent clock')
-            for shown in (f'{offset:+d}', '+0', f'{-offset:+d}', '+0'):
-                file.write_text(shown)
-                time.sleep(3)
-        finally:
-            env.clear(); env |= before
-            a.bent.add(name)
-            if name == 'producer': a.doubts.append(Doubt(began, began))
-        return f'{offset:+d} s and back, {-offset:+d} s and back'
-    jump.__name__, jump.__doc__ = f'clock_{name}', f'The clock of {name} jumps ahead and back.'
-    return jump
-
-for _name in ('producer', 'stream', 'kafka'): harm(_clock(_name))
-
-# %% ../../nbs/13_prove/11_harm.ipynb #a215a1af
-QUICK = 'kill_producer', 'kill_driver_in_commit', 'kill_kafka', 'cut_connections' # of the short form
-
-def plan(
-    seed:int,
-    harms:tuple[str, ...]=(), # to choose from; default: all of them
-) -> tuple[str, Random]: # the way of harm of this seed, and the generator for its details
-    "Every way comes once in a row of seeds before one comes again."
-    names = harms or tuple(HARMS)
-    order = list(names)
-    Random(seed//len(order)).shuffle(order)
-    return order[seed % len(order)], Random(seed)

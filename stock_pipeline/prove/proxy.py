@@ -20,7 +20,9 @@ class Proxies:
         self._loop, self._all = asyncio.new_event_loop(), {}
         self._thread = threading.Thread(target=self._loop.run_forever, name='proxies', daemon=True)
 
-    def __enter__(self): self._thread.start(); return self
+    def __enter__(self):
+        self._thread.start()
+        return self
 
     def __exit__(self, *exc):
         self.call(self._close())
@@ -37,8 +39,9 @@ class Proxies:
 class Proxy:
     "One address passed on to another."
     def __init__(self, target, owner):
-        self.target, self.port, self.delay, self._owner = target, None, 0., owner # delay: s each piece of data waits
-        self._pairs, self._server, self._open, self.refusing = set(), None, asyncio.Event(), False
+        self.target, self.port, self._owner = target, None, owner
+        self.delay, self.refusing = 0., False # delay: s each piece of data waits
+        self._pairs, self._server, self._open = set(), None, asyncio.Event()
         self._open.set()
 
     @property
@@ -110,7 +113,8 @@ def refuse(self:Proxy, on:bool=True):
 def heal(self:Proxy):
     "All is well again."
     self.delay = 0.
-    self.refuse(False); self.stall(False)
+    self.refuse(False)
+    self.stall(False)
 
 @patch
 async def close(self:Proxy):

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Response
 
 # %% auto #0
-__all__ = ['RUBBISH', 'UNREADABLE', 'Sold', 'Frame', 'item', 'frame_of', 'Tape', 'Entry', 'SeededFeed']
+__all__ = ['RUBBISH', 'UNREADABLE', 'OPEN', 'Sold', 'Frame', 'item', 'frame_of', 'Tape', 'Entry', 'SeededFeed']
 
 # %% ../../nbs/13_prove/08_seeded_feed.ipynb #a2ad61d6
 class Sold(NamedTuple):
@@ -49,10 +49,15 @@ def frame_of(trades, bad=()) -> Frame:
     return Frame('{"type":"trade","data":[' + ','.join(parts) + ']}', tuple(trades), tuple(bad))
 
 # %% ../../nbs/13_prove/08_seeded_feed.ipynb #55b81dd2
-RUBBISH = ('{{"s":"{s}","p":0,"t":{t},"v":{n},"c":null}}', '{{"s":"{s}","p":-3.5,"t":{t},"v":{n},"c":null}}', '{{"s":"{s}","p":"much","t":{t},"v":{n},"c":null}}',
-    '{{"s":"{s}","p":null,"t":{t},"v":{n}}}', '{{"s":"{s}","p":1e999,"t":{t},"v":{n}}}', '{{"s":"{s}","p":12.5,"v":{n}}}', '{{"s":"{s}","p":12.5,"t":0,"v":{n}}}',
-    '{{"s":"{s}\'; DROP TABLE latest; --","p":12.5,"t":{t},"v":{n}}}', '{{"s":"😀","p":12.5,"t":{t},"v":{n}}}', '{{"s":"{s}","p":12.5,"t":{t},"v":-{n}}}')
-UNREADABLE = '{{"type":"tra{n}', '[{n}]', '{{"type":"trade","data":{n}}}', '{{"type":"trade","data":[{{"s":"{s}","p":12.5,"t":{t},"v":{n}}}', '\x00{n}'
+RUBBISH = ( # no trades
+    '{{"s":"{s}","p":0,"t":{t},"v":{n},"c":null}}', '{{"s":"{s}","p":-3.5,"t":{t},"v":{n},"c":null}}',
+    '{{"s":"{s}","p":"much","t":{t},"v":{n},"c":null}}', '{{"s":"{s}","p":null,"t":{t},"v":{n}}}',
+    '{{"s":"{s}","p":1e999,"t":{t},"v":{n}}}', '{{"s":"{s}","p":12.5,"v":{n}}}', '{{"s":"{s}","p":12.5,"t":0,"v":{n}}}',
+    '{{"s":"{s}\'; DROP TABLE latest; --","p":12.5,"t":{t},"v":{n}}}', '{{"s":"😀","p":12.5,"t":{t},"v":{n}}}',
+    '{{"s":"{s}","p":12.5,"t":{t},"v":-{n}}}')
+UNREADABLE = ( # no messages
+    '{{"type":"tra{n}', '[{n}]', '{{"type":"trade","data":{n}}}',
+    '{{"type":"trade","data":[{{"s":"{s}","p":12.5,"t":{t},"v":{n}}}', '\x00{n}')
 
 class Tape:
     "Messages from a seed."
@@ -62,7 +67,17 @@ class Tape:
     ):
         self.rng, self.symbols, self._n = random.Random(seed), symbols, 0
         self._price = {s: Decimal(self.rng.randrange(2_000, 60_000))/100 for s in symbols}
-        self._recent, self._singles, self._held, self._messages, self._used = deque(maxlen=8), deque(maxlen=8), None, 0, {}
+        self._recent, self._singles = deque(maxlen=8), deque(maxlen=8) # messages of several trades, and of one
+        self._held, self._messages, self._used = None, 0, {}
+
+    @property
+    def prices(self) -> dict[str, Decimal]: # USD
+        "Of each symbol now."
+        return dict(self._price)
+
+    def number_rubbish_from(self, n:int):
+        "Each piece of rubbish holds a number of its own, so that it is recognised; the first one is `n` + 1."
+        self._n = n
 
 # %% ../../nbs/13_prove/08_seeded_feed.ipynb #7e4dfd4b
 @patch
@@ -97,13 +112,18 @@ def next(self:Tape,
     now_ms:int, # epoch ms
 ) -> list[Frame]: # in the order of sending
     "What is sent now."
-    x, again = self.rng.random(), lambda kept: [f for at, f in kept if now_ms - at < 4_000] # a repeat comes within seconds
-    if x < .05 and (kept := again(self._recent)): return [self.rng.choice(kept)._replace(copy=True)]*self.rng.choice((1, 2))
+    x = self.rng.random()
+    again = lambda kept: [f for at, f in kept if now_ms - at < 4_000] # a repeat comes within seconds
+    if x < .05 and (kept := again(self._recent)):
+        copy = self.rng.choice(kept)._replace(copy=True)
+        return [copy]*self.rng.choice((1, 2))
     if x < .07 and (kept := again(self._singles)): return [self.rng.choice(kept)]
     if x < .10: frames = [self._ordinary(now_ms, self.rng.randrange(60_000, 3*3_600_000))]
     elif x < .13: frames = [self._rubbish(now_ms)]
     else: frames = [self._ordinary(now_ms)]
-    if x > .97 and self._held is None: self._held = frames; return []
+    if x > .97 and self._held is None:
+        self._held = frames
+        return []
     if self._held: frames, self._held = frames + self._held, None
     return frames
 
@@ -124,8 +144,9 @@ class SeededFeed:
         ping_every:float=5, # s
     ):
         self.tape, self.rate, self.key, self.ping_every = Tape(seed), rate, key, ping_every
-        self.books, self.ends, self._current, self._connections = [], {}, None, 0 # ends: connection → monotonic s
-        self._quotes = {s: (p, int(time.time())) for s, p in self.tape._price.items()}
+        self.books, self.ends = [], {} # ends: connection → monotonic s
+        self._current, self._connections = None, 0
+        self._quotes = {s: (p, int(time.time())) for s, p in self.tape.prices.items()}
         self._loop, self.flowing, self.port = asyncio.new_event_loop(), False, None
 
     @property
@@ -141,17 +162,21 @@ def _answer(self:SeededFeed, connection, request): # plain HTTP on the same port
     key = request.headers.get('X-Finnhub-Token') or query.get('token')
     if key != self.key: return _json(401, {'error': 'Invalid API key.'})
     if 'Upgrade' in request.headers: return None
-    if url.path.endswith('/stock/market-status'): return _json(200, dict(exchange='US', holiday=None, isOpen=True, session='regular', timezone='America/New_York', t=int(time.time())))
-    if not url.path.endswith('/quote') or query.get('symbol') not in self._quotes: return _json(404, {'error': 'not here'})
-    s = query['symbol']
+    if url.path.endswith('/stock/market-status'): return _json(200, OPEN | {'t': int(time.time())})
+    s = query.get('symbol')
+    if not url.path.endswith('/quote') or s not in self._quotes: return _json(404, {'error': 'not here'})
     price, t = self._quotes[s]
-    day = dict(c=price, d=Decimal('0.25'), dp=Decimal('0.1'), h=price + 1, l=price - Decimal('0.5'), o=price, pc=price - Decimal('0.25'))
+    change = Decimal('0.25')
+    day = dict(c=price, d=change, dp=Decimal('0.1'), h=price + 1, l=price - Decimal('0.5'), o=price, pc=price - change)
     self.books.append(Entry(None, (s, t, *day.values()), time.monotonic(), 0))
     return _json(200, day | {'t': t})
 
+OPEN = dict(exchange='US', holiday=None, isOpen=True, session='regular', timezone='America/New_York')
+
 def _json(status, doc):
-    body = json.dumps(doc, default=lambda d: float(d)).encode()
-    return Response(status, HTTPStatus(status).phrase, Headers({'Content-Type': 'application/json', 'Content-Length': str(len(body)), 'Connection': 'close'}), body)
+    body = json.dumps(doc, default=float).encode()
+    headers = {'Content-Type': 'application/json', 'Content-Length': str(len(body)), 'Connection': 'close'}
+    return Response(status, HTTPStatus(status).phrase, Headers(headers), body)
 
 # %% ../../nbs/13_prove/08_seeded_feed.ipynb #12fcfe18
 @patch
@@ -198,7 +223,8 @@ async def _send_ping(self:SeededFeed):
 @patch
 async def _run(self:SeededFeed, ready):
     self._stop = asyncio.Event()
-    async with serve(self._serve_one, '127.0.0.1', self.port or 0, process_request=self._answer, ping_interval=None, compression=None, close_timeout=1) as server:
+    how = dict(process_request=self._answer, ping_interval=None, compression=None, close_timeout=1)
+    async with serve(self._serve_one, '127.0.0.1', self.port or 0, **how) as server:
         self.port = server.sockets[0].getsockname()[1]
         playing = asyncio.create_task(self._play())
         ready.set()
@@ -208,7 +234,8 @@ async def _run(self:SeededFeed, ready):
 @patch
 def __enter__(self:SeededFeed):
     ready = threading.Event()
-    self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._run(ready)), name='feed', daemon=True)
+    run = lambda: self._loop.run_until_complete(self._run(ready))
+    self._thread = threading.Thread(target=run, name='feed', daemon=True)
     self._thread.start()
     ready.wait(10)
     return self
