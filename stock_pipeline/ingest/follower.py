@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio, logging, time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..core.config import Settings
 from ..core.errors import PipelineError
@@ -37,8 +38,8 @@ def _always(): return True
 @dataclass(frozen=True)
 class Sources:
     "Where a follower gets its ticks from."
-    client: object = None # `FinnhubClient`; for polling, and for the question whether a silent stream is mute
-    stream: object = None # `TradeStream`; None: polling alone
+    client: Any = None # `FinnhubClient`; for polling, and for the question whether a silent stream is mute
+    stream: Any = None # `TradeStream`; None: polling alone
     symbols: tuple[str, ...]|None = None # default: those of the settings
     beside: tuple[Callable, ...] = () # coroutine functions that run beside it; what they raise ends it
     in_session: Callable[[], bool] = _always # whether the market trades now

@@ -76,17 +76,19 @@ async def ask(self:Poller, symbol:str) -> Quote|None: # None: none to be had
         self.failed, self.answered_ms = False, self._clock()
         self.unknown.pop(symbol, None)
         return quote
+    return None
 
 # %% ../../nbs/05_ingest/10_polling.ipynb #79e8e973
 @patch
 async def fetch(self:Poller, symbol:str) -> Quote|None: # a new quote
     "Ask for one quote and hand it on; raises `FeedAuthError`."
-    if (quote := await self.ask(symbol)) is None: return
+    if (quote := await self.ask(symbol)) is None: return None
     try: return quote if self._take(quote) else None
     except RecordError as e:
         self._report(f'{symbol}: {e}')
         body = json.dumps(asdict(quote), default=str).encode()
         self._not_a_quote(symbol, e.reason, f'quote of {symbol}: {e.detail}', body)
+        return None
 
 # %% ../../nbs/05_ingest/10_polling.ipynb #d78de52d
 @patch

@@ -182,6 +182,7 @@ def take(self:Spool) -> tuple[list[tuple[bytes|None, bytes]], Place]|None: # rec
             self._place = place
             self.unread = max(self.unread - len(records), 0) if self.behind else 0
             if records: return records, place
+    return None
 
 # %% ../../nbs/05_ingest/04_spool.ipynb #e38eb5fe
 PIECE = 256*1024 # bytes read at once

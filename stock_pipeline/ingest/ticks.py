@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
@@ -61,7 +62,7 @@ def canonical_quote(
     "The quote with the numbers that it will have on the topic; raises `RecordError` for what can be no tick."
     if not FIRST_MS <= quote.t_ms < LAST_MS: raise RecordError('event_time_out_of_range', str(quote.t_ms))
     known = {k: v for k in _OF_THE_DAY if (v := getattr(quote, k)) is not None}
-    exact = {k: _OF_THE_DAY[k](v, k) for k, v in known.items()}
+    exact: dict = {k: _OF_THE_DAY[k](v, k) for k, v in known.items()}
     return replace(quote, current=to_price(quote.current), **exact)
 
 # %% ../../nbs/05_ingest/02_ticks.ipynb #97649212
@@ -77,7 +78,8 @@ def canonical_tick(
     # the stream has judged its time; a clock of ours that lags must not make it come from the future
     if feed == 'finnhub': received_at = max(received_at, t_ms)
     event_id = trade_event_id(symbol, t_ms, price, volume, conditions, occurrence)
-    return Tick(symbol=symbol, price=price, event_time=t_ms, source='websocket', feed=feed, event_id=event_id,
+    return Tick(symbol=symbol, price=price, event_time=t_ms, source='websocket', event_id=event_id,
+        feed=feed, # type: ignore[arg-type] # which words a feed may have is checked with every tick
         received_at=received_at, sequence=sequence, volume=volume, conditions=conditions)
 
 def trade_tick(trade:Trade, occurrence:int, feed:str, received_at:int, sequence:int) -> Tick:
@@ -95,7 +97,8 @@ def quote_tick(
     quote = canonical_quote(quote)
     day = {k: getattr(quote, k) for k in _OF_THE_DAY}
     event_id = quote_event_id(quote.symbol, quote.t_ms, (quote.current, *day.values()))
-    return Tick(symbol=quote.symbol, price=quote.current, event_time=quote.t_ms, source='rest', feed=feed,
+    return Tick(symbol=quote.symbol, price=quote.current, event_time=quote.t_ms, source='rest',
+        feed=feed, # type: ignore[arg-type] # as above
         event_id=event_id, received_at=received_at, sequence=sequence, **day)
 
 # %% ../../nbs/05_ingest/02_ticks.ipynb #2f8a79d3
@@ -125,7 +128,7 @@ def _position(value): # that was given to a dead letter
     return n if isinstance(n, int) and n < 2**62 else -1
 
 def recall(
-    messages:list, # from `Spool.recent`: lists of records (key, value)
+    messages:Iterable, # from `Spool.recent`: lists of records (key, value)
 ) -> tuple[list[PastMessage], int]: # for `restore`; the last position that was given, -1 if there is none
     "What the messages in a spool say about an earlier run."
     past = [m for m in map(_past, messages) if m is not None]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
@@ -137,7 +137,7 @@ def take(self:Faults,
     return o
 
 @patch
-def lasting(self:Faults, kind:str) -> set: # symbols, or {None} for all; empty when it is well
+def lasting(self:Faults, kind:str) -> AbstractSet: # symbols, or {None} for all; empty when it is well
     "Is the stream in this state?"
     return {o.symbol for o in self.planned if o.kind == kind}
 

@@ -131,6 +131,7 @@ async def broadcast_raw(self:Subscribers,
     raw:bytes, # a frame as it was recorded
 ) -> bool: # False when nobody was there to take it
     "Send a frame to everybody, byte for byte."
+    frame: str|bytes
     try: frame = raw.decode('utf-8')
     except UnicodeDecodeError: frame = raw # in a binary frame: text frames are UTF-8
     taken = False

@@ -169,6 +169,7 @@ async def play(self:TapeStream,
             if live and self._slept(m[0]): return self.clock.now_ms()
         if isinstance(m, TapeFrame): await self.send_frame(m)
     await self.send(batch)
+    return None
 
 @patch
 def _slept(self:TapeStream, at_ms): # the clock is so far ahead of the tape that the machine must have slept
