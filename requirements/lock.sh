@@ -24,7 +24,7 @@ lock() { # lock NAME WHAT-IT-IS SOURCE OPTIONS…
 wheels() { # everything but pyspark, which is a source package of pure Python and jars, must have a wheel
     missing=0
     nowhere=$(mktemp -d)
-    for lock in build local dev producer stream dashboard; do
+    for lock in build uv local dev producer stream dashboard; do
         for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 x86_64-apple-darwin aarch64-apple-darwin; do
             for python in 3.11 3.12 3.13; do
                 if out=$("$uv" pip install -q --dry-run --no-deps --require-hashes --target "$nowhere" \
