@@ -135,7 +135,7 @@ def write_live(self:ClassArchive,
         if path.exists() or not self._worth_it(path) or psutil.virtual_memory().available < _SPARE: return False
         self.part.unlink(missing_ok=True)
         argv = [str(self.java.home/'bin'/'jcmd'), str(pid), 'VM.cds', 'static_dump', str(self.part)]
-        quiet = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.DEVNULL)
+        quiet: dict = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.DEVNULL)
         with subprocess.Popen(argv, **quiet) as jcmd:
             _attend(jcmd, psutil.Process(pid))
         return jcmd.returncode == 0 and self.keep()

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from ..core.conditions import sets_price
-from .seeded_feed import Entry, Sold
+from .seeded_feed import Entry
 
 # %% auto #0
 __all__ = ['GRACE', 'LENGTHS', 'Doubt', 'Due', 'unread', 'FeedAccount', 'Outcome', 'bar_of', 'averages_of']

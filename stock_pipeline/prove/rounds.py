@@ -16,7 +16,7 @@ from rich.table import Table
 from ..core.errors import StackError
 from .arena import Arena
 from .harm import NotRun
-from .plan import HARMS, QUICK, plan
+from .plan import HARMS, plan
 from ..local.process import interrupt, stop_signals
 from .seeded_feed import Tape
 from ..core.waiting import wait_until
@@ -208,7 +208,7 @@ def run_prove(
             for wrong in r.wrong[:5]: console.print(f'    {wrong}')
         rounds, leaks = run_rounds(range(first, first + seeds), harms, rate, tell, lambda words: status.update(words))
     t = total(rounds, leaks)
-    seeds = [asdict(r) | {'passed': r.passed} for r in rounds]
-    if as_json: print(json.dumps(dict(seeds=seeds, total=t), indent=1, default=str))
+    told = [asdict(r) | {'passed': r.passed} for r in rounds]
+    if as_json: print(json.dumps(dict(seeds=told, total=t), indent=1, default=str))
     else: Console(width=220 if not console.is_terminal else None).print(report(rounds, leaks))
     return t['passed']

@@ -223,7 +223,7 @@ async def _send_ping(self:SeededFeed):
 @patch
 async def _run(self:SeededFeed, ready):
     self._stop = asyncio.Event()
-    how = dict(process_request=self._answer, ping_interval=None, compression=None, close_timeout=1)
+    how: dict = dict(process_request=self._answer, ping_interval=None, compression=None, close_timeout=1)
     async with serve(self._serve_one, '127.0.0.1', self.port or 0, **how) as server:
         self.port = server.sockets[0].getsockname()[1]
         playing = asyncio.create_task(self._play())
