@@ -47,7 +47,10 @@ def settings_env(
 KEPT = 'settings.json'
 MARKER = '.stock-pipeline-home'
 MARK = 'This folder is a home of stock-pipeline. `stock-pipeline reset` deletes it with all that is in it.\n'
-OWN_ENTRIES = frozenset({MARKER, 'run', 'logs', 'secrets', 'postgres', 'kafka', 'redis', 'checkpoints'})
+OWN_ENTRIES = frozenset({
+    MARKER, 'run', 'logs', 'secrets', 'postgres', 'kafka', 'redis', 'checkpoints',
+    'spark-warehouse', 'artifacts', # Spark makes them where it works
+})
 _marking = threading.Lock()
 
 def is_home(
