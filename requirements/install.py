@@ -241,12 +241,28 @@ def installed(site): return sum(1 for _ in site.glob('*.dist-info/RECORD'))
 
 # What can be done while Spark is built. Where it fails, the first start does it and says why.
 ARCHIVES = '''
+import importlib
 import os
+import time
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from stock_pipeline.core.config import load_settings
-from stock_pipeline.local.archives import fetch_artifacts
+from stock_pipeline.local.archives import fetch_artifacts, fetch_directly, fetch_files, ivy_server
+
+def server(): # Ivy knows it: among Spark's archives, which uv unpacks before it builds
+    while True:
+        importlib.invalidate_caches()
+        if find_spec('pyspark'): return ivy_server()
+        for depth in ('*/pyspark/*/*', '*/*/pyspark/*/*'):
+            for ivy in Path(os.environ['UV_CACHE_DIR']).glob(f'sdists-*/{depth}/src/deps/jars/ivy-*.jar'):
+                try: return ivy_server(ivy)
+                except Exception: pass # half unpacked
+        time.sleep(0.5)
+
 tell = lambda done, total: print(f', fetching Java archives ({done >> 20} of {total >> 20} MB)', flush=True)
-fetch_artifacts(load_settings(Path(os.environ['CHECKOUT'])/'.env').stock_pipeline_cache, progress=tell)
+fetch = lambda *args: fetch_files(*args, directly=partial(fetch_directly, server=server()))
+fetch_artifacts(load_settings(Path(os.environ['CHECKOUT'])/'.env').stock_pipeline_cache, progress=tell, fetch=fetch)
 '''
 
 # The first import of a module writes its bytecode. In the first start five programs would do that at once.
@@ -291,7 +307,7 @@ def by_uv(uv, here, lock):
         ahead = beside.enter_context(uv.start('--require-hashes', *SOURCE, '--target', tmp/'ahead', '-r', built))
         if not uv.run('packages', *WHEELS, '-r', wheels): return False
         if not uv.run('the project', '-e', project_source(here, uv.venv)): return False
-        env = clean_env() | {'CHECKOUT': str(here)}
+        env = clean_env() | {'CHECKOUT': str(here), 'UV_CACHE_DIR': uv.env['UV_CACHE_DIR']}
         java = beside.enter_context(working([uv.python, '-P', '-c', ARCHIVES], uv.venv, env, follow))
         beside.enter_context(working([uv.python, '-P', '-c', BYTECODE], uv.venv, env))
         if not ahead.wait(lambda: uv.tell(f"building {SLOW}{state['java']}")()): return False

@@ -124,7 +124,7 @@ def test_a_forged_uv_never_runs(checkout):
 
 @pytest.mark.long
 def test_no_network(checkout):
-    nowhere = {'PIP_INDEX_URL': 'http://127.0.0.1:9/simple', 'PIP_NO_INDEX': '0', 'PIP_FIND_LINKS': ''}
+    nowhere = {'PIP_INDEX_URL': 'http://127.0.0.1:9/index', 'PIP_NO_INDEX': '0', 'PIP_FIND_LINKS': ''}
     code, said = checkout.run(**nowhere)
     assert code == 1 and 'No network: the package index cannot be reached' in said
 
@@ -176,16 +176,16 @@ def test_two_at_once(tmp_path):
 def test_what_pip_is_told_uv_is_told(tmp_path, monkeypatch):
     for name in [o for o in os.environ if o.startswith(('PIP_', 'UV_', 'SSL_'))]: monkeypatch.delenv(name)
     conf = tmp_path/'pip.conf'
-    conf.write_text('[global]\nindex-url = https://one.example/simple\nextra-index-url =\n  https://two.example/simple\n'
-                    '  https://three.example/simple\ncert = /etc/ours.pem\n[install]\nindex-url = https://four.example/simple\n')
+    conf.write_text('[global]\nindex-url = https://one.example/index\nextra-index-url =\n  https://two.example/index\n'
+                    '  https://three.example/index\ncert = /etc/ours.pem\n[install]\nindex-url = https://four.example/index\n')
     monkeypatch.setenv('PIP_CONFIG_FILE', str(conf))
     monkeypatch.setenv('UV_PYTHON', '3.9')
     env = install.uv_env(install.pip_says(sys.executable), tmp_path)
-    assert env['UV_DEFAULT_INDEX'] == 'https://four.example/simple' and env['SSL_CERT_FILE'] == '/etc/ours.pem'
-    assert env['UV_INDEX'] == 'https://two.example/simple https://three.example/simple'
+    assert env['UV_DEFAULT_INDEX'] == 'https://four.example/index' and env['SSL_CERT_FILE'] == '/etc/ours.pem'
+    assert env['UV_INDEX'] == 'https://two.example/index https://three.example/index'
     assert 'UV_PYTHON' not in env and env['UV_CACHE_DIR'] == str(tmp_path/'downloads')
-    monkeypatch.setenv('PIP_INDEX_URL', 'https://five.example/simple')
-    assert install.uv_env(install.pip_says(sys.executable), tmp_path)['UV_DEFAULT_INDEX'] == 'https://five.example/simple'
+    monkeypatch.setenv('PIP_INDEX_URL', 'https://five.example/index')
+    assert install.uv_env(install.pip_says(sys.executable), tmp_path)['UV_DEFAULT_INDEX'] == 'https://five.example/index'
 
 def test_a_checkout_that_may_not_be_written(tmp_path, monkeypatch):
     here, venv = tmp_path/'here', tmp_path/'venv'

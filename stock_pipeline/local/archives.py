@@ -5,7 +5,7 @@
 # %% ../../nbs/02_local/03_archives.ipynb #6a98603a
 from __future__ import annotations
 
-import errno, hashlib, re, shutil, socket, ssl, struct, subprocess, tempfile, threading, time
+import errno, hashlib, re, shutil, socket, ssl, struct, subprocess, tempfile, threading, time, zipfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from ..core.waiting import Deadline
 from .java import find_java
 
 # %% auto #0
-__all__ = ['CENTRAL', 'ROOTS', 'Artifact', 'read_manifest', 'group_dir', 'jar_paths', 'missing_artifacts', 'trust_store',
-           'start_ivy', 'download', 'fetch_directly', 'fetch_files', 'fetch_artifacts', 'resolve_manifest']
+__all__ = ['ROOTS', 'Artifact', 'read_manifest', 'group_dir', 'jar_paths', 'missing_artifacts', 'trust_store', 'start_ivy',
+           'download', 'ivy_server', 'fetch_directly', 'fetch_files', 'fetch_artifacts', 'resolve_manifest']
 
 # %% ../../nbs/02_local/03_archives.ipynb #1fca7606
 @dataclass(frozen=True)
@@ -135,6 +135,12 @@ def _request(modules, transitive):
             f'<dependencies>{lines}</dependencies>{conflicts}</ivy-module>')
 
 # %% ../../nbs/02_local/03_archives.ipynb #c1c64042
+def _ivy():
+    spec = find_spec('pyspark')
+    found = sorted((Path(spec.origin).parent/'jars').glob('ivy-*.jar')) if spec else []
+    if not found: raise StackError('pyspark is not installed', "Install it with: pip install -e '.[local]'")
+    return found[-1]
+
 def start_ivy(
     modules:list[tuple[str, str, str]], # organisation, name, revision
     folder:Path, # empty folder to work in; archives come to `folder/out`
@@ -142,11 +148,9 @@ def start_ivy(
     options:Iterable[str]=(), # more options for Java
 ) -> subprocess.Popen: # its output goes to `folder/ivy.log`
     "Start Ivy on a request; it ends by itself."
-    spec = find_spec('pyspark')
-    ivy = sorted((Path(spec.origin).parent/'jars').glob('ivy-*.jar')) if spec else []
-    if not ivy: raise StackError('pyspark is not installed', "Install it with: pip install -e '.[local]'")
+    ivy = _ivy()
     (folder/'ivy.xml').write_text(_request(modules, transitive), encoding='utf-8')
-    java = [find_java().java, *_SMALL_JVM, *_trust(folder), *_proxies(), *options, '-cp', ivy[-1]]
+    java = [find_java().java, *_SMALL_JVM, *_trust(folder), *_proxies(), *options, '-cp', ivy]
     asked = ['-ivy', folder/'ivy.xml', '-confs', 'default', '-cache', folder/'cache']
     argv = [*java, 'org.apache.ivy.Main', *asked, '-retrieve', f'{folder}/out/[organisation]#[module]#[revision].[ext]']
     with (folder/'ivy.log').open('wb') as log:
@@ -211,18 +215,25 @@ def _no_network(cause):
               'or copy the folder "jars" of the cache from a machine that has it')
     return StackError(f'The Java archives could not be downloaded: {cause}', remedy, cause=cause)
 
-# %% ../../nbs/02_local/03_archives.ipynb #7e11599a
-CENTRAL = 'https://maven.invalid/maven2/'
+# %% ../../nbs/02_local/03_archives.ipynb #29b8663f
+def ivy_server(
+    ivy:Path|None=None, # Ivy's archive; default: the one among Spark's
+) -> str: # address that archives' paths are below
+    "The Maven repository that Ivy asks when nobody says another."
+    with zipfile.ZipFile(ivy or _ivy()) as jar:
+        text = jar.read('org/apache/ivy/core/settings/repository.properties').decode()
+    return re.search(r'https://[\w.-]+/maven\d/', text)[0]
 
+# %% ../../nbs/02_local/03_archives.ipynb #7e11599a
 def fetch_directly(
     artifacts:list[Artifact], # what to fetch
     folder:Path, # empty folder to work in
     on_bytes:Callable[[int], None]=lambda n: None, # called for every piece with the bytes that are here
-    server:str=CENTRAL, # address of a Maven repository
+    server:str='', # address of a Maven repository; default: Ivy's
     patience:float=30, # seconds without a new byte
 ) -> list[Path]: # one file an artifact, not yet verified
     "Fetch archives by plain HTTPS; raises `OSError` or `HTTPException` when one does not come."
-    here, lock = 0, threading.Lock()
+    server, here, lock = server or ivy_server(), 0, threading.Lock()
     def fetch(artifact):
         nonlocal here
         path = folder/f'{artifact.group}#{artifact.file}'
