@@ -115,6 +115,17 @@ def test_health_is_a_fresh_heartbeat(tmp_path, name):
     os.utime(beat, (time.time() - 60,)*2)
     assert re.search(r'heartbeat 6\d s old', healthcheck(name, **home)[1]) # a busy machine takes its time
 
+def test_health_is_the_rule_of_everybody(tmp_path):
+    "The container's check, the supervisor, `status` and `doctor` call the same heartbeats too old, and know the same states."
+    from stock_pipeline.core.heartbeat import STALE_S, State, beat_path, read_beat, write_beat
+    home, beat = {'STOCK_PIPELINE_HOME': str(tmp_path)}, beat_path(tmp_path, 'producer')
+    for state in State:
+        write_beat(beat, state)
+        assert healthcheck('producer', **home)[0] == int(not read_beat(beat).is_well), state
+    write_beat(beat, State.RUNNING)
+    os.utime(beat, (time.time() - STALE_S - 5,)*2) # once healthy up to 30 s here, while `status` said that it has none
+    assert 'old' in healthcheck('producer', **home)[1]
+
 @pytest.mark.skipif(not Path('/proc/self/stat').exists(), reason='a container is a Linux')
 def test_the_job_is_healthy_once_it_has_stored_a_batch(tmp_path):
     home, beat = {'STOCK_PIPELINE_HOME': str(tmp_path)}, tmp_path/'run'/'stream.json'
