@@ -116,7 +116,7 @@ def test_health_is_a_fresh_heartbeat(tmp_path, name):
     assert re.search(r'heartbeat 6\d s old', healthcheck(name, **home)[1]) # a busy machine takes its time
 
 def test_health_is_the_rule_of_everybody(tmp_path):
-    "The container's check, the supervisor, `status` and `doctor` call the same heartbeats too old, and know the same states."
+    "The container's check, the supervisor, `status` and `doctor` agree on which heartbeats are too old."
     from stock_pipeline.core.heartbeat import STALE_S, State, beat_path, read_beat, write_beat
     home, beat = {'STOCK_PIPELINE_HOME': str(tmp_path)}, beat_path(tmp_path, 'producer')
     for state in State:
