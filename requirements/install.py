@@ -248,7 +248,8 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from stock_pipeline.core.config import load_settings
-from stock_pipeline.local.archives import fetch_artifacts, fetch_directly, fetch_files, ivy_server
+from stock_pipeline.local.archives import fetch_artifacts, fetch_directly, fetch_files
+from stock_pipeline.local.ivy import ivy_server
 
 def server(): # Ivy knows it: among Spark's archives, which uv unpacks before it builds
     while True:
