@@ -8,7 +8,8 @@ SECRET = re.compile(r'pass(word|wd)|secret|api_?key|token|requirepass', re.I)
 PLAIN = re.compile(r'(?im)^[ \t-]*(?:export\s+)?([\w.-]*(?:password|passwd|secret|api_?key|token|requirepass)[\w.-]*)'
                    r'[ \t]*[=:][ \t]*["\']?([^\s"\'#]+)')
 FALLBACK = re.compile(r'\$\{(\w*(?:PASSWORD|SECRET|KEY|TOKEN)\w*):?-([^}]+)\}') # ${NAME:-value}
-REVIEWED = {('password', 'changeit')} # every Java's word for a store of public certificates; it protects nothing
+# every Java's word for a store of public certificates; it protects nothing
+REVIEWED = {('password', 'changeit'), ('trustStorePassword', 'changeit')}
 HARMLESS = {'{}', '$value', '${FINNHUB_API_KEY:+held', '${FINNHUB_API_KEY:-}'}
 
 def pairs_of(node): # [(name, node of the value)]

@@ -9,14 +9,6 @@ import copy, difflib, json, os, re, tempfile
 from pathlib import Path
 
 VARIES = 'varies'
-NOT_YET = ( # rooms whose outputs nobody has refreshed since they are compared; none may be added
-    '02_local',
-    '05_ingest',
-    '12_run',
-    '13_prove',
-    '14_bench',
-    'integration',
-)
 
 def tags(cell): return cell.get('metadata', {}).get('tags', [])
 
@@ -94,14 +86,10 @@ def store(path, made, varying=False): # ids of the cells whose outputs have chan
     return changed
 
 def foreign(cell, root): # '' or the line that does not belong there
-    "Warnings, the log, paths of this machine and addresses in memory are no output."
+    "Warnings, the log, paths of this machine, its environment and addresses in memory are no output."
     if any(o.get('name') == 'stderr' for o in cell['outputs']): return 'the log (stderr)'
     places = '|'.join(re.escape(str(p)) for p in (root, Path.home(), *filter(None, [os.environ.get('VIRTUAL_ENV')])))
     temporary = re.escape(tempfile.gettempdir()) + r'/(?:tmp|sp-|stock-pipeline-)\w*'
-    wrong = re.compile(rf'\w*Warning\b|\bWARN\b|(?:{places})(?:/|\b)|{temporary}|\b0x7[0-9a-f]{{9,}}')
+    wrong = re.compile(rf'\w*Warning\b|\bWARN\b|(?:{places})(?:/|\b)|{temporary}|\b0x7[0-9a-f]{{9,}}|\benviron\(?{{')
     lines = [line for _, content in shown(cell['outputs']) for line in content.splitlines()]
     return next((line[:200] for line in lines if wrong.search(line)), '')
-
-def is_compared(path, root):
-    "Whether the outputs of this notebook count already."
-    return path.relative_to(root).parts[1] not in NOT_YET
