@@ -91,7 +91,7 @@ def spark_archive(settings:Settings) -> ClassArchive:
 
 # %% ../../nbs/12_run/01_services.ipynb #b611f1f6
 # s of work before the classes are written down: whoever waits for a first price, or measures a start, is done by then
-CALM = 60
+CALM = 20
 
 class LiveArchive:
     "Has the classes of the job's JVM written down once the job has worked for a while."
