@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import psutil
 
 from ..core.config import Settings
+from ..core.disk import existing_parent
 from ..core.errors import PipelineError, in_words
 from ..core.heartbeat import alive, beat_path, read_beat
 from ..local.archives import missing_artifacts
@@ -54,7 +55,7 @@ def _system():
     return 'under WSL' if 'microsoft' in platform.release().lower() else platform.system()
 
 def _room(settings):
-    at = next(o for o in (settings.stock_pipeline_home, *settings.stock_pipeline_home.parents) if o.exists())
+    at = existing_parent(settings.stock_pipeline_home)
     free = shutil.disk_usage(at).free/2**30
     if free < 1: raise RuntimeError(f'{free:.2f} GB free in {at}')
     return f'{free:.0f} GB free in {at}'
