@@ -9,11 +9,12 @@ import asyncio, random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 from .records import Tick, quote_event_id, trade_event_id
 
 # %% auto #0
-__all__ = ['NOON_MS', 'ManualClock', 'make_tick', 'random_ticks']
+__all__ = ['NOON_MS', 'ManualClock', 'make_tick', 'random_ticks', 'real_day']
 
 # %% ../../nbs/01_core/13_testing.ipynb #4f14ace5
 class ManualClock:
@@ -74,3 +75,14 @@ def random_ticks(
         quote = dict(source='rest', open=price, high=price + 1, low=price - 1)
         more = quote if rng.random() < quotes else trade
         yield make_tick(i, symbol=symbol, event_time=event_time, price=price, feed=feed, **more)
+
+# %% ../../nbs/01_core/13_testing.ipynb #5b0c7d12
+def real_day(
+    start:Path|None=None, # where to look, and in all folders above it; default: the current folder
+) -> Path|None: # the folder of the day's files; None where it is absent, and a line says so
+    "The recorded trades of four symbols of one real day."
+    start = (start or Path.cwd()).resolve()
+    places = (o/'shared/data/us-trades-2013-10-07' for o in (start, *start.parents))
+    day = next((o for o in places if o.is_dir()), None)
+    if day is None: print('The real trading day is not on this machine.')
+    return day
