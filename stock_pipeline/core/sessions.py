@@ -12,8 +12,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 # %% auto #0
-__all__ = ['NEW_YORK', 'new_york_date', 'new_york_ms', 'Session', 'TradingDay', 'trading_day', 'session_at', 'last_close',
-           'holiday_name']
+__all__ = ['NEW_YORK', 'new_york_date', 'new_york_ms', 'Session', 'TradingDay', 'trading_day', 'Calendar', 'calendar_of',
+           'session_at', 'session_of', 'is_open', 'never_closes', 'last_close', 'holiday_name']
 
 # %% ../../nbs/01_core/06_sessions.ipynb #4a502e4c
 NEW_YORK = ZoneInfo('America/New_York')
@@ -34,11 +34,12 @@ def new_york_ms(
 
 # %% ../../nbs/01_core/06_sessions.ipynb #0741a25a
 class Session(StrEnum):
-    "What the US market is doing."
+    "What a market is doing."
     PRE = 'pre-market'
     REGULAR = 'regular'
     POST = 'post-market'
     CLOSED = 'closed'
+    ALWAYS = 'always open'
 
 # %% ../../nbs/01_core/06_sessions.ipynb #96680e8c
 @dataclass(frozen=True, slots=True)
@@ -77,16 +78,75 @@ def trading_day(
     return _year(day.year).get(day)
 
 # %% ../../nbs/01_core/06_sessions.ipynb #afcef2d0
-def session_at(
-    ts_ms:int, # epoch ms, UTC
-) -> Session: # equal to its string, e.g. 'regular'
-    "The session of the US market at an instant."
+def _us_session(ts_ms):
     day = trading_day(new_york_date(ts_ms))
     if day is None: return Session.CLOSED
     if day.open_ms <= ts_ms < day.close_ms: return Session.REGULAR
     if day.pre_market_ms <= ts_ms < day.open_ms: return Session.PRE
     if day.close_ms <= ts_ms < day.post_market_end_ms: return Session.POST
     return Session.CLOSED
+
+# %% ../../nbs/01_core/06_sessions.ipynb #85671703
+class Calendar(StrEnum):
+    "When the market of a symbol is open."
+    US = 'US stocks' # the last of them to open, the first to close: each is open whenever those above it are
+    FOREX = 'forex'
+    ALWAYS = 'crypto'
+
+# The feed's own names of exchanges, as its lists of forex and crypto exchanges give them.
+_FOREX = frozenset(('OANDA', 'FXCM', 'FOREX.COM', 'IC MARKETS', 'ICMTRADER', 'FXPRO', 'OCTAFX', 'FXPIG', 'FHFX',
+    'PEPPERSTONE', 'PEPPERSTONEUK', 'CAPITAL'))
+_CRYPTO = frozenset(('BINANCE', 'BINANCEUS', 'BITFINEX', 'BITMEX', 'BITSTAMP', 'BITTREX', 'BYBIT', 'COINBASE', 'GATEIO',
+    'GEMINI', 'HITBTC', 'HUOBI', 'KRAKEN', 'KUCOIN', 'MEXC', 'OKEX', 'OKX', 'POLONIEX', 'UPBIT', 'ZB'))
+
+def calendar_of(
+    symbol:str, # as the feed writes it
+    always:bool=False, # the feed is a simulation that never closes, see `never_closes`
+) -> Calendar:
+    "The calendar that a symbol follows, by the exchange before its colon."
+    if always: return Calendar.ALWAYS
+    exchange, colon, _ = symbol.partition(':')
+    if not colon: return Calendar.US
+    if exchange in _CRYPTO: return Calendar.ALWAYS
+    return Calendar.FOREX if exchange in _FOREX else Calendar.US
+
+# %% ../../nbs/01_core/06_sessions.ipynb #3e1ec17c
+def _forex_session(ts_ms):
+    moment = datetime.fromtimestamp(ts_ms/1000, NEW_YORK)
+    is_after_five = moment.hour >= 17
+    friday, saturday, sunday = (moment.weekday() == day for day in (4, 5, 6))
+    is_closed = saturday or (friday and is_after_five) or (sunday and not is_after_five)
+    return Session.CLOSED if is_closed else Session.REGULAR
+
+def session_at(
+    ts_ms:int, # epoch ms, UTC
+    calendar:Calendar=Calendar.US,
+) -> Session: # equal to its string, e.g. 'regular'
+    "The session of a market at an instant."
+    if calendar == Calendar.ALWAYS: return Session.ALWAYS
+    return _forex_session(ts_ms) if calendar == Calendar.FOREX else _us_session(ts_ms)
+
+def session_of(
+    symbol:str, # as the feed writes it
+    ts_ms:int, # epoch ms, UTC
+) -> Session:
+    "The session of a symbol's own market at an instant."
+    return session_at(ts_ms, calendar_of(symbol))
+
+def is_open(
+    symbol:str, # as the feed writes it
+    ts_ms:int, # epoch ms, UTC
+) -> bool:
+    "Whether a symbol may trade at an instant, in any session of its market."
+    return session_of(symbol, ts_ms) != Session.CLOSED
+
+# %% ../../nbs/01_core/06_sessions.ipynb #534c42db
+def never_closes(
+    feed:str, # 'finnhub', 'simulated' or 'replay'
+    twin_sessions:str, # 'always' or 'real'
+) -> bool:
+    "Whether the feed is a simulation that trades day and night."
+    return feed == 'simulated' and twin_sessions == 'always'
 
 # %% ../../nbs/01_core/06_sessions.ipynb #ab649606
 def last_close(

@@ -10,6 +10,7 @@ import contextlib, logging, time
 from ..core.config import Settings
 from ..core.errors import BrokerError, RecordError, StoreError
 from ..core.minutes import MINUTE_MS, decode_minute
+from ..core.sessions import never_closes
 from ..ingest.feed_minutes import feed_topic, on_tape
 from ..stream.source import topic_identity
 from ..store.connection import open_session, transaction
@@ -131,7 +132,7 @@ def coverage_keeper(settings:Settings, config:SinkConfig,
     partitions:int, # of the topic of ticks
 ) -> CoverageKeeper:
     "The keeper that these settings ask for."
-    always = settings.feed == 'simulated' and settings.twin_sessions == 'always'
+    always = never_closes(settings.feed, settings.twin_sessions)
     feed_log = FeedLog(settings.kafka_bootstrap_servers, settings.topic, feed_topic(settings), partitions)
     grace_ms = round((15 + min(_polling_s(settings), 600))*1000)
     return CoverageKeeper(config, Market(always=always, tape=on_tape(settings)), feed_log, grace_ms)

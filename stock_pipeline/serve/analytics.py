@@ -78,8 +78,8 @@ def show_stats(now:Look, choice:StatsChoice, stats:list, bars:pd.DataFrame|None)
     if bars is None: return
     with right:
         st.markdown(f'##### Change over {choice.hours}')
-        symbols, shade = [s.symbol for s in stats], now.session != 'always open'
-        fig = compare_figure(bars, symbols, choice.start, choice.end, colour, shade)
+        symbols = [s.symbol for s in stats]
+        fig = compare_figure(bars, symbols, choice.start, choice.end, colour, now.calendars)
         steady_chart(fig.update_layout(height=340, showlegend=False), 'chart_compare')
 
 # %% ../../nbs/11_serve/10_analytics.ipynb #5469a805

@@ -5,18 +5,20 @@
 # %% ../../nbs/11_serve/02_charts.ipynb #05539b30
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 
 import pandas as pd, plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..core.sessions import NEW_YORK, new_york_date, trading_day
+from ..core.sessions import NEW_YORK, Calendar, new_york_date, new_york_ms, trading_day
 from .views import DASH, money, new_york, number, percent, with_gaps
 from ..store.statistics import Stats
 
 # %% auto #0
-__all__ = ['PALETTE', 'colours', 'wall_clock', 'closed_hours', 'price_line', 'shade_spans', 'average_line', 'price_figure',
-           'spread_labels', 'compare_figure', 'spread_figure']
+__all__ = ['PALETTE', 'UNSHADED', 'colours', 'axis_zone', 'wall_clock', 'closed_hours', 'price_line', 'shade_spans',
+           'average_line', 'price_figure', 'spread_labels', 'compare_figure', 'spread_figure']
 
 # %% ../../nbs/11_serve/02_charts.ipynb #e569048c
 PALETTE = ('#2f81f7', '#f0883e', '#3fb950', '#bc6ff1', '#e5534b', '#39c5cf', '#d4a72c', '#f778ba', '#7d8590', '#a5d66f')
@@ -27,17 +29,24 @@ def colours(
     "A colour for each symbol, whatever is selected."
     return {s: PALETTE[i % len(PALETTE)] for i, s in enumerate(symbols)}
 
-def wall_clock(times:pd.Series) -> pd.Series: # naive, New York
-    "Timestamps as the market's wall clock reads them."
-    return times.dt.tz_convert(NEW_YORK).dt.tz_localize(None)
+def axis_zone(
+    end_ms:int, # where the axis ends, epoch ms, UTC
+) -> timezone: # one offset
+    "The offset from UTC that a whole axis is drawn in: New York's at its end."
+    offset = datetime.fromtimestamp(end_ms/1000, NEW_YORK).utcoffset()
+    return timezone(offset or timedelta())
 
-def _naive(ts_ms): return pd.Timestamp(ts_ms, unit='ms', tz='UTC').tz_convert(NEW_YORK).tz_localize(None)
+def wall_clock(
+    times:pd.Series, # with a time zone
+    zone:timezone, # see `axis_zone`
+) -> pd.Series: # naive
+    "Timestamps as the axis shows them; they never run back where the instants do not."
+    return times.dt.tz_convert(zone).dt.tz_localize(None)
 
-def closed_hours(
-    start_ms:int, # epoch ms, UTC
-    end_ms:int
-) -> list[tuple[int, int]]: # spans in epoch ms
-    "What of a range lies outside regular trading hours."
+def _naive(ts_ms, zone): return pd.Timestamp(ts_ms, unit='ms', tz='UTC').tz_convert(zone).tz_localize(None)
+
+# %% ../../nbs/11_serve/02_charts.ipynb #8c0dfad4
+def _outside_us_hours(start_ms, end_ms):
     day, spans, at = new_york_date(start_ms), [], start_ms
     while at < end_ms:
         hours = trading_day(day)
@@ -48,6 +57,24 @@ def closed_hours(
         if day > new_york_date(end_ms): break
     if at < end_ms: spans.append((at, end_ms))
     return spans
+
+def _weekends(start_ms, end_ms): # of forex
+    saturday, spans = new_york_date(start_ms) - timedelta(days=7), []
+    saturday += timedelta(days=(5 - saturday.weekday()) % 7)
+    while (closes := new_york_ms(saturday - timedelta(days=1), 17)) < end_ms:
+        opens = new_york_ms(saturday + timedelta(days=1), 17)
+        if opens > start_ms: spans.append((max(closes, start_ms), min(opens, end_ms)))
+        saturday += timedelta(days=7)
+    return spans
+
+def closed_hours(
+    start_ms:int, # epoch ms, UTC
+    end_ms:int,
+    calendar:Calendar=Calendar.US,
+) -> list[tuple[int, int]]: # spans in epoch ms
+    "What of a range lies outside regular trading hours."
+    if calendar == Calendar.ALWAYS: return []
+    return _weekends(start_ms, end_ms) if calendar == Calendar.FOREX else _outside_us_hours(start_ms, end_ms)
 
 # %% ../../nbs/11_serve/02_charts.ipynb #19a3d4d0
 def _lonely(y): # 5 for a point without neighbours, else 0: marker sizes
@@ -62,20 +89,23 @@ def _hover(o): # one line of the unified hover box
 def price_line(
     df:pd.DataFrame, # bars of one symbol
     symbol:str,
-    colour:str
+    colour:str,
+    zone:timezone, # see `axis_zone`
 ) -> go.Scatter:
     "Closes of one-minute bars."
     df = with_gaps(df)
     y = df.close.astype(float)
-    return go.Scatter(x=wall_clock(df.minute), y=y, name=symbol, legendgroup=symbol, mode='lines+markers',
+    return go.Scatter(x=wall_clock(df.minute, zone), y=y, name=symbol, legendgroup=symbol, mode='lines+markers',
         connectgaps=False, line=dict(color=colour, width=2), marker=dict(size=_lonely(y), color=colour),
         customdata=[_hover(o) for o in df.itertuples()], hovertemplate='%{customdata}<extra>' + symbol + '</extra>')
 
 # %% ../../nbs/11_serve/02_charts.ipynb #492f0787
+UNSHADED = MappingProxyType({}) # no calendars
+
 def _style(fig, start_ms, end_ms, revision, height):
-    zone = new_york(end_ms, '').strip()
-    fig.update_xaxes(range=[_naive(start_ms), _naive(end_ms)], showgrid=False, hoverformat=f'%b %d, %H:%M {zone}',
-        automargin=True, title_font_size=12)
+    zone, name = axis_zone(end_ms), new_york(end_ms, '').strip()
+    fig.update_xaxes(range=[_naive(o, zone) for o in (start_ms, end_ms)], showgrid=False,
+        hoverformat=f'%b %d, %H:%M {name}', automargin=True, title_font_size=12)
     fig.update_yaxes(title_font_size=12)
     legend = dict(orientation='h', y=1, yanchor='bottom', x=0)
     fig.update_layout(height=height, margin=dict(l=8, r=8, t=36, b=8), hovermode='x unified', hoversubplots='axis',
@@ -85,19 +115,24 @@ def _style(fig, start_ms, end_ms, revision, height):
 def shade_spans(
     fig:go.Figure, # made of panels
     spans:list, # (start, end), epoch ms
-    colour:str # with its opacity
+    colour:str, # with its opacity
+    zone:timezone, # see `axis_zone`
+    panels:Collection[int]=(), # from the top, beginning with 1; default: all
 ) -> go.Figure: # the same
-    "Mark spans of time behind the lines of all panels."
+    "Mark spans of time behind the lines of panels."
     x = (fig.data[-1].xaxis if fig.data else None) or 'x' # the axis that the lines are drawn on
     names = sorted(fig.layout, key=lambda o: (len(o), o))
-    panels = [f'y{name[5:]} domain' for name in names if name.startswith('yaxis')]
+    axes = [f'y{name[5:]} domain' for name in names if name.startswith('yaxis')]
+    chosen = [y for i, y in enumerate(axes, 1) if not panels or i in panels]
     for start, end in spans:
-        for y in panels:
-            fig.add_shape(type='rect', x0=_naive(start), x1=_naive(end), xref=x, y0=0, y1=1, yref=y, fillcolor=colour,
-                line_width=0, layer='below')
+        for y in chosen:
+            fig.add_shape(type='rect', x0=_naive(start, zone), x1=_naive(end, zone), xref=x, y0=0, y1=1, yref=y,
+                fillcolor=colour, line_width=0, layer='below')
     return fig
 
-def _shade_closed(fig, start_ms, end_ms): shade_spans(fig, closed_hours(start_ms, end_ms), 'rgba(128,128,128,0.10)')
+def _shade_closed(fig, start_ms, end_ms, calendar, panels=()):
+    spans = closed_hours(start_ms, end_ms, calendar)
+    shade_spans(fig, spans, 'rgba(128,128,128,0.10)', axis_zone(end_ms), panels)
 
 # %% ../../nbs/11_serve/02_charts.ipynb #058892f0
 def _price_or_nothing(x): return '' if x is None or pd.isna(x) else money(x)
@@ -105,12 +140,13 @@ def _price_or_nothing(x): return '' if x is None or pd.isna(x) else money(x)
 def average_line(
     df:pd.DataFrame, # averages of one symbol, see `read_averages`
     symbol:str,
-    length:int # minutes
+    length:int, # minutes
+    zone:timezone, # see `axis_zone`
 ) -> go.Scatter:
     "A moving average, dotted."
     df = with_gaps(df)
-    return go.Scatter(x=wall_clock(df.minute), y=df['mean'].astype(float), name=f'{length} min average', mode='lines',
-        legendgroup='average', connectgaps=False, line=dict(color='#8b949e', width=1.4, dash='dot'),
+    return go.Scatter(x=wall_clock(df.minute, zone), y=df['mean'].astype(float), name=f'{length} min average',
+        mode='lines', legendgroup='average', connectgaps=False, line=dict(color='#8b949e', width=1.4, dash='dot'),
         customdata=[_price_or_nothing(m) for m in df['mean']],
         hovertemplate='%{customdata}<extra>' + f'{symbol} {length} min</extra>')
 
@@ -127,19 +163,20 @@ def price_figure(
     colour:dict, # symbol → colour, see `colours`
     averages:pd.DataFrame|None=None, # see `read_averages`
     length:int=0, # minutes of these averages
-    shade:bool=True, # the hours outside regular trading
+    calendars:Mapping[str, Calendar]=UNSHADED, # symbol → which hours outside of trading are shaded
 ) -> go.Figure:
     "A price panel for each symbol."
-    panels, with_averages = max(1, len(symbols)), averages is not None
+    panels, with_averages, zone = max(1, len(symbols)), averages is not None, axis_zone(end_ms)
     fig = make_subplots(rows=panels, cols=1, shared_xaxes=True, vertical_spacing=0.14/panels)
     for i, s in enumerate(symbols, 1):
-        fig.add_trace(price_line(bars[bars.symbol == s], s, colour[s]).update(showlegend=False), row=i, col=1)
+        fig.add_trace(price_line(bars[bars.symbol == s], s, colour[s], zone).update(showlegend=False), row=i, col=1)
         if with_averages:
-            line = average_line(averages[averages.symbol == s], s, length)
+            line = average_line(averages[averages.symbol == s], s, length, zone)
             fig.add_trace(line.update(showlegend=i == 1), row=i, col=1)
         fig.update_yaxes(title_text=f'{s}, USD', tickformat=',', automargin=True, row=i, col=1)
     if panels > 1: fig.update_traces(xaxis=f'x{panels}') # one axis for all panels: the hover box reads them together
-    if shade: _shade_closed(fig, start_ms, end_ms)
+    for i, s in enumerate(symbols, 1):
+        if s in calendars: _shade_closed(fig, start_ms, end_ms, calendars[s], [i])
     fig.update_xaxes(title_text=_time_title(end_ms), row=panels, col=1)
     height = 420 if panels == 1 else 90 + 190*panels
     fig = _style(fig, start_ms, end_ms, _revision('price', symbols, start_ms, end_ms), height)
@@ -166,11 +203,11 @@ def _label_ends(fig): # symbol and change beside the end of each line
         text, font = f'{t.name} {t.y[-1]:+,.2f} %', dict(color=t.line.color, size=12)
         fig.add_annotation(x=t.x[-1], y=y, text=text, font=font, showarrow=False, xanchor='left', xshift=6)
 
-def _change_line(df, symbol, colour): # df: bars that have a price; one at least
+def _change_line(df, symbol, colour, zone): # df: bars that have a price; one at least
     base = df.open[0]
     moved = with_gaps(df.assign(close=[(c - base)*100/base for c in df.close])).close
     text = ['' if m is None or pd.isna(m) else f'<b>{percent(m)}</b>' for m in moved]
-    return price_line(df, symbol, colour).update(y=moved.astype(float), customdata=text)
+    return price_line(df, symbol, colour, zone).update(y=moved.astype(float), customdata=text)
 
 # %% ../../nbs/11_serve/02_charts.ipynb #72ee2352
 def compare_figure(
@@ -179,16 +216,17 @@ def compare_figure(
     start_ms:int, # the time axis, epoch ms, UTC
     end_ms:int,
     colour:dict, # symbol → colour, see `colours`
-    shade:bool=True # the hours outside regular trading
+    calendars:Mapping[str, Calendar]=UNSHADED, # of symbols; hours in which none of them trades are shaded
 ) -> go.Figure:
     "Change of each symbol in percent since the open of its first bar of the range."
-    fig = make_subplots(rows=1, cols=1)
+    fig, zone = make_subplots(rows=1, cols=1), axis_zone(end_ms)
     for s in symbols:
         df = bars[(bars.symbol == s) & bars.close.notna()].reset_index(drop=True)
-        if len(df): fig.add_trace(_change_line(df, s, colour[s]), row=1, col=1)
+        if len(df): fig.add_trace(_change_line(df, s, colour[s], zone), row=1, col=1)
     _label_ends(fig)
     fig.add_hline(y=0, line=dict(color='rgba(128,128,128,0.6)', width=1))
-    if shade: _shade_closed(fig, start_ms, end_ms)
+    followed = [c for c in Calendar if c in [calendars.get(s) for s in symbols]]
+    if followed: _shade_closed(fig, start_ms, end_ms, followed[-1]) # whenever another is open, this one is
     fig.update_yaxes(title_text='change, %', ticksuffix=' %', automargin=True)
     fig.update_xaxes(title_text=_time_title(end_ms))
     fig = _style(fig, start_ms, end_ms, _revision('compare', symbols, start_ms, end_ms), 460)

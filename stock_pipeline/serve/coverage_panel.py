@@ -5,6 +5,7 @@
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #6c4ecb1f
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from html import escape
 from itertools import groupby
@@ -13,10 +14,10 @@ import streamlit as st
 
 from ..core.errors import StoreError
 from ..core.minutes import MINUTE_MS
-from ..core.sessions import holiday_name, new_york_date, new_york_ms, trading_day
+from ..core.sessions import Calendar, holiday_name, new_york_date, new_york_ms, trading_day
 from .cards import picture
 from .page import Page, REFRESH_S, cannot_read, explain, look
-from .views import ago, new_york, number
+from .views import ago, market_calendars, new_york, number
 from ..store.coverage import HOUR, STATES, Covered, read_coverage, read_coverage_span, tally
 
 # %% auto #0
@@ -27,7 +28,7 @@ __all__ = ['COLOURS', 'HEIGHTS', 'MEANINGS', 'COVERAGE_STYLE', 'MOST', 'runs', '
 COLOURS = {'T': '#0a6ebd', 'Q': '#8cc5ee', 'D': '#d55e00', 'C': '#9aa1aa', 'N': '#596069'}
 HEIGHTS = {'T': 24, 'Q': 11, 'D': 24, 'C': 4, 'N': 7} # of 24
 MEANINGS = {'T': 'a tick is stored', 'Q': 'the feed was heard all through, and nobody traded',
-    'D': 'the feed was not heard all through', 'C': 'by the calendar of the exchange',
+    'D': 'the feed was not heard all through', 'C': 'by the calendar of its market',
     'N': 'the feed refused the symbol, or nobody had asked for it'}
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #4264ad73
@@ -118,14 +119,15 @@ def day_window(
 
 def day_name(
     day:date,
-    always:bool # a market that never closes
+    calendars:Collection[Calendar], # of the symbols that are shown
 ) -> str: # 'Friday, November 28, 2025: early close at 13:00'
-    "The day, and what was special about it."
+    "The day, and what was special about it in New York, if any symbol follows that calendar."
     name, hours = f'{day:%A, %B} {day.day}, {day.year}', trading_day(day)
-    if always: return name
+    if Calendar.US not in calendars: return name
     if hours: return f'{name}: early close at {new_york(hours.close_ms, "%H:%M")}' if hours.early_close else name
     holiday = holiday_name(day)
-    return f'{name}: the market is closed' + (f' ({holiday})' if holiday else '')
+    closed = 'the market is closed' if set(calendars) == {Calendar.US} else 'US stocks are closed'
+    return f'{name}: {closed}' + (f' ({holiday})' if holiday else '')
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #3db05e46
 COVERAGE_STYLE = '''<style>
@@ -218,11 +220,13 @@ def coverage(page:Page):
     show_day(page, now, day, rows, span[1])
 
 # %% ../../nbs/11_serve/07_coverage_panel.ipynb #36566ac4
-def _clock(ms): return new_york(ms, '%H:%M').split()[0]
+def _clocks(start, end): # '10:07 to 10:24'; where clocks change between them, each with its zone
+    first, last = new_york(start, '%H:%M').split(), new_york(end, '%H:%M').split()
+    return ' to '.join(' '.join(o) if first[1] != last[1] else o[0] for o in (first, last))
 
 def _outages(spans): # the first of them, in words
     if not spans: return 'never, as far as it is decided'
-    told = [f'{_clock(a)} to {_clock(b)} ({number((b - a)//MINUTE_MS)} min)' for a, b in spans[:12]]
+    told = [f'{_clocks(a, b)} ({number((b - a)//MINUTE_MS)} min)' for a, b in spans[:12]]
     return ', '.join(told) + (f' and {len(spans) - 12} more' if len(spans) > 12 else '')
 
 def _origin(page, now, rows, decided_ms): # where it all comes from, and how old it is
@@ -231,12 +235,13 @@ def _origin(page, now, rows, decided_ms): # where it all comes from, and how old
     return (f'Decided up to {new_york(decided_ms, "%b %d, %H:%M")}, {decided} ago; '
         f'the newest change of these rows was written {changed} ago · '
         f'source: PostgreSQL coverage, {page.reader.last_ms:.1f} ms, '
-        "from the producer's feed minutes, the bars and the exchange's calendar · New York time")
+        "from the producer's feed minutes, the bars and the market's calendar · New York time")
 
 def show_day(page, now, day, rows, decided_ms):
     "Legend, strips, outages, and where it all comes from."
     s = page.settings
-    st.markdown(f'##### {day_name(day, s.feed == "simulated" and s.twin_sessions == "always")}')
+    calendars = market_calendars(s.feed, s.twin_sessions, [o.symbol for o in rows] or s.stock_symbols)
+    st.markdown(f'##### {day_name(day, calendars.values())}')
     st.html(COVERAGE_STYLE + legend_html() + (strips_html(rows, day) if rows else ''))
     if not rows: return st.info('Nothing is known of this day.', icon=':material/event_busy:')
     st.markdown(f'**Feed down:** {_outages(down_spans(rows, new_york_ms(day)))}')

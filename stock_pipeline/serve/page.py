@@ -15,9 +15,10 @@ from ..core.config import Settings
 from ..core.disk import Disk, read_disk
 from ..core.errors import StoreError
 from ..core.heartbeat import beat_path, read_beat
+from ..core.sessions import Calendar, Session, session_at
 from .measures import (Background, Measure, batch_measure, broker_measure, cache_measure,
     database_measure, feed_measure, ping_ms)
-from .views import Quoted, ago, feed_clock, market_session, newest_of
+from .views import Quoted, ago, feed_clock, market_calendars, market_session, newest_of
 from ..store.cache import LatestCache
 from ..store.lag import BrokerProbe, lag_of, read_ends
 from ..store.progress import Batch, Offset, Totals, read_batches, read_offsets, read_totals
@@ -64,12 +65,18 @@ class Look(NamedTuple):
     now_ms: int # wall clock
     clock_ms: int # the feed's clock
     session: str
-    stale_s: float|None # a price older than this is stale; None: the market is closed, or a replay
+    stale_s: float|None # a price older than this is stale; None: every market is closed, or a replay
     received_s: float|None # since the newest tick was received, wall clock
     error: StoreError|None # why the database gave nothing
+    calendars: dict[str, Calendar] = {} # symbol → what says when it trades
 
     @property
     def symbols(self): return [q.row.symbol for q in self.quotes]
+
+    def stale_after(self, symbol:str) -> float|None: # seconds; None: its own market is closed, or a replay
+        "The age from which on a price of this symbol is stale."
+        is_closed = session_at(self.clock_ms, self.calendars[symbol]) == Session.CLOSED
+        return None if is_closed else self.stale_s
 
 def quiet_limit(s:Settings) -> float: # seconds
     "How long a feed may be silent while the market is open: two rounds of polling, or a minute of the stream."
@@ -93,13 +100,15 @@ def look(page:Page) -> Look:
     shown = [q.row.symbol for q in quotes]
     if quotes: st.session_state['symbols'] = shown
     clock = feed_clock(s.feed, now, max((q.row.event_time for q in quotes), default=None))
-    session = market_session(s.feed, s.twin_sessions, clock)
     is_replay = s.feed == 'replay'
+    followed = shown if is_replay and shown else dict.fromkeys([*shown, *s.stock_symbols])
+    calendars = market_calendars(s.feed, s.twin_sessions, followed)
+    session = market_session(calendars.values(), clock)
     awaited = [] if is_replay else [o for o in s.stock_symbols if o not in shown]
     stale_s = None if session == 'closed' or is_replay else quiet_limit(s)
     received = max((q.row.received_at for q in quotes), default=None)
     received_s = None if received is None else max(0, now - received)/1000
-    return Look(quotes, awaited, now, clock, session, stale_s, received_s, error)
+    return Look(quotes, awaited, now, clock, session, stale_s, received_s, error, calendars)
 
 # %% ../../nbs/11_serve/05_page.ipynb #834de7f0
 class Counts(NamedTuple):

@@ -11,8 +11,9 @@ import pandas as pd, streamlit as st
 
 from ..core.errors import StoreError
 from ..core.minutes import MINUTE_MS
+from ..core.sessions import Session
 from .cards import cards_html, header_html, strip_html
-from .charts import colours, compare_figure, price_figure, shade_spans
+from .charts import axis_zone, colours, compare_figure, price_figure, shade_spans
 from .coverage_panel import down_spans
 from .page import Look, Page, REFRESH_S, cannot_read, explain, look, measures
 from .steady import steady_chart
@@ -74,7 +75,7 @@ def overview(page:Page):
     except StoreError as e: cannot_read(e)
     def card_of(q):
         s = q.row.symbol
-        return card(q, now.clock_ms, day.trades.get(s), day.quotes.get(s), day.before.get(s), now.stale_s)
+        return card(q, now.clock_ms, day.trades.get(s), day.quotes.get(s), day.before.get(s), now.stale_after(s))
     st.html(cards_html([card_of(q) for q in now.quotes], day.points))
     if now.awaited: st.caption(f"No tick yet: {', '.join(now.awaited)}")
 
@@ -147,20 +148,19 @@ def charts(page:Page):
         st.info(problem, icon=':material/show_chart:')
 
 # %% ../../nbs/11_serve/09_tabs.ipynb #8127fb2a
-def _figure(now, o, data, shade):
+def _figure(now, o, data):
     colour = colours(now.symbols)
-    if o.kind != 'Price': return compare_figure(data.bars, o.symbols, o.start, o.end, colour, shade)
-    return price_figure(data.bars, o.symbols, o.start, o.end, colour, data.averages, o.length, shade)
+    if o.kind != 'Price': return compare_figure(data.bars, o.symbols, o.start, o.end, colour, now.calendars)
+    return price_figure(data.bars, o.symbols, o.start, o.end, colour, data.averages, o.length, now.calendars)
 
 def draw_chart(now:Look, choice:ChartChoice, data:ChartData):
     "The figure and the line that says what it shows."
-    shade = now.session != 'always open'
-    fig = shade_spans(_figure(now, choice, data, shade), data.down, 'rgba(213,94,0,0.16)')
+    fig = shade_spans(_figure(now, choice, data), data.down, 'rgba(213,94,0,0.16)', axis_zone(choice.end))
     steady_chart(fig, f'chart_{choice.kind[:5].lower()}')
     age = ago((now.clock_ms - data.bars.minute.max().value//10**6)/1000)
     said = [f'{number(len(data.bars))} one-minute bars of {choice.basis}, the newest began {age} ago',
         'source: PostgreSQL bars_1m', 'a gap is a time without ticks; nothing is drawn across it']
-    if shade: said.append('grey: outside regular hours')
+    if now.session != Session.ALWAYS: said.append('grey: outside regular hours')
     minutes = sum(b - a for a, b in data.down)//MINUTE_MS
     if data.down: said.append(f'orange: the feed was down, {number(minutes)} min')
     st.caption(' · '.join(said))

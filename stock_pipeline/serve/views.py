@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 import csv, io
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal, ROUND_HALF_EVEN
 from typing import NamedTuple
 
 import pandas as pd
 
-from ..core.sessions import NEW_YORK, new_york_date, new_york_ms, session_at
+from stock_pipeline.core.sessions import (NEW_YORK, Calendar, calendar_of, never_closes, new_york_date, new_york_ms,
+    session_at)
 from ..store.reader import Latest
 from ..store.statistics import Stats
 
 # %% auto #0
-__all__ = ['BADGES', 'DASH', 'feed_clock', 'market_session', 'market_day', 'money', 'percent', 'number', 'ago', 'new_york',
-           'iso_utc', 'latest_from_cache', 'Quoted', 'newest_of', 'Change', 'price_change', 'same_day', 'Card',
-           'day_range', 'card', 'with_gaps', 'safe_cell', 'to_csv', 'tick_table', 'stats_table']
+__all__ = ['BADGES', 'DASH', 'feed_clock', 'market_calendars', 'market_session', 'market_day', 'money', 'percent', 'number',
+           'ago', 'new_york', 'iso_utc', 'latest_from_cache', 'Quoted', 'newest_of', 'Change', 'price_change',
+           'same_day', 'Card', 'day_range', 'card', 'with_gaps', 'safe_cell', 'to_csv', 'tick_table', 'stats_table']
 
 # %% ../../nbs/11_serve/01_views.ipynb #b78ab2e8
 BADGES = {
@@ -36,13 +38,23 @@ def feed_clock(
     if newest_ms is None: return now_ms
     return newest_ms if feed == 'replay' else max(now_ms, newest_ms)
 
-def market_session(
+def market_calendars(
     feed:str,
     twin_sessions:str, # 'always' or 'real', see Settings
-    clock_ms:int # the feed's clock
-) -> str: # 'pre-market', 'regular', 'post-market', 'closed', or 'always open' in a simulation without a calendar
+    symbols:Iterable[str],
+) -> dict[str, Calendar]: # symbol → what says when it trades
+    "The calendar of each symbol in this feed."
+    always = never_closes(feed, twin_sessions)
+    return {s: calendar_of(s, always) for s in symbols}
+
+def market_session(
+    calendars:Collection[Calendar],
+    clock_ms:int, # the feed's clock
+) -> str: # 'regular', or 'US stocks closed · forex regular' where they differ
     "The session to show."
-    return 'always open' if feed == 'simulated' and twin_sessions == 'always' else str(session_at(clock_ms))
+    sessions = {c: session_at(clock_ms, c) for c in Calendar if c in calendars}
+    if len(set(sessions.values())) == 1: return str(next(iter(sessions.values())))
+    return ' · '.join(f'{c} {session}' for c, session in sessions.items())
 
 def market_day(
     clock_ms:int # epoch ms, UTC

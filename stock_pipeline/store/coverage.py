@@ -15,7 +15,7 @@ from typing import NamedTuple
 from psycopg2.extras import execute_values
 
 from ..core.minutes import MINUTE_MS, FeedMinute, minute_of
-from ..core.sessions import Session, new_york_date, new_york_ms, session_at
+from ..core.sessions import Calendar, Session, calendar_of, new_york_date, new_york_ms, session_at
 from .reader import Reader
 
 # %% auto #0
@@ -51,17 +51,21 @@ HOUR = 60*MINUTE_MS # ms
 
 @dataclass(frozen=True)
 class Market:
-    "By which clock and calendar minutes are decided."
+    "By which clock and calendars minutes are decided."
     always: bool = False # a simulation that never closes
     tape: bool = False # a replay, or a simulation at another speed: days that nobody recorded are not covered
+
+    def calendar(self, symbol:str) -> Calendar:
+        "What decides when a symbol may trade."
+        return calendar_of(symbol, self.always)
 
 @lru_cache(maxsize=2000)
 def open_minutes(
     hour:int, # its start, epoch ms, UTC
-    always:bool=False, # the market never closes
+    calendar:Calendar=Calendar.US,
 ) -> frozenset[int]: # starts of minutes
-    "The minutes of an hour in which the market is open."
-    return frozenset(m for m in range(hour, hour + HOUR, MINUTE_MS) if always or session_at(m) != Session.CLOSED)
+    "The minutes of an hour in which a market is open."
+    return frozenset(m for m in range(hour, hour + HOUR, MINUTE_MS) if session_at(m, calendar) != Session.CLOSED)
 
 # %% ../../nbs/07_store/15_coverage.ipynb #e32bf5a0
 _NEW_SYMBOLS = 'INSERT INTO feed_symbols (sha256, carried, refused) VALUES (%s, %s, %s) RETURNING id'
@@ -153,7 +157,7 @@ def _refresh_day(cur, market, day, until, hours, late): # hours: of all symbols;
     carried = {s: said.carried(s) for s in known}
     def states(s, h, traded):
         minutes = range(h, min(h + HOUR, end), MINUTE_MS)
-        return classify(minutes, traded, open_minutes(h, market.always), carried[s], said.up)
+        return classify(minutes, traded, open_minutes(h, market.calendar(s)), carried[s], said.up)
     found = zip(pairs, _traded(cur, pairs), strict=True)
     return _write(cur, [(h, s, states(s, h, traded)) for (s, h), traded in found])
 
