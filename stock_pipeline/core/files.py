@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import fcntl, json, os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 # %% auto #0
-__all__ = ['sync_folder', 'write_atomic', 'read_json', 'FileLock', 'note_holder', 'noted_holder']
+__all__ = ['sync_folder', 'new_version', 'write_atomic', 'read_json', 'FileLock', 'note_holder', 'noted_holder']
 
 # %% ../../nbs/01_core/08_files.ipynb #05131b3e
 def sync_folder(
@@ -22,31 +23,36 @@ def sync_folder(
     try: os.fsync(descriptor)
     finally: os.close(descriptor)
 
-def write_atomic(
+@contextmanager
+def new_version(
     path:Path,
-    content:bytes|str, # text is written as UTF-8
     mode:int=0o666, # permissions, less the process's umask; 0o600 for what only the owner may read
     sync:bool=False, # wait until content and name are on the disk
-) -> None:
-    "Replace a file in one step; raises `OSError`, and then leaves the old file as it was and no part behind."
+) -> Iterator[BinaryIO]: # to write, and to read what was written
+    "A file that replaces `path` when the block ends well; else the old file stays. Raises `OSError`, leaves no part."
     part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    data = content.encode() if isinstance(content, str) else content
     try:
         part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, 'wb') as f:
-            f.write(data)
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, 'w+b') as f:
+            yield f
             f.flush()
             if sync: os.fsync(f.fileno())
         part.replace(path)
     except BaseException:
-        _forget(part)
+        with suppress(OSError): part.unlink(missing_ok=True) # where nothing can be made, there is nothing to remove
         raise
     if sync: sync_folder(path.parent)
 
-def _forget(part):
-    try: part.unlink(missing_ok=True)
-    except OSError: pass # it lies where nothing can be made: there is nothing to remove
+def write_atomic(
+    path:Path,
+    content:bytes|str, # text is written as UTF-8
+    mode:int=0o666, # as for `new_version`
+    sync:bool=False, # likewise
+) -> None:
+    "Replace a file in one step; raises `OSError`, and then leaves the old file as it was and no part behind."
+    data = content.encode() if isinstance(content, str) else content
+    with new_version(path, mode, sync) as f: f.write(data)
 
 # %% ../../nbs/01_core/08_files.ipynb #f733ee70
 def read_json(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 # %% auto #0
-__all__ = ['Deadline', 'wait_until']
+__all__ = ['Deadline', 'ask_until', 'wait_until']
 
 # %% ../../nbs/01_core/10_waiting.ipynb #4753c238
 class Deadline:
@@ -28,6 +29,30 @@ class Deadline:
     @property
     def is_over(self) -> bool: return self._clock() > self._end
 
+# %% ../../nbs/01_core/10_waiting.ipynb #7355576e
+_T = TypeVar('_T')
+
+def ask_until(
+    ask:Callable[[], _T], # asked again and again
+    patience:float, # s
+    enough:Callable[[_T], object]=lambda answer: True, # which answer ends the wait
+    pause:float=0.05, # s between two questions
+    not_yet:tuple[type[BaseException], ...]=(Exception,), # errors that mean: ask again
+    told:Callable[[BaseException], object]=lambda error: None, # told of each error after which it is asked again
+    sleep:Callable[[float], object]=time.sleep,
+) -> _T: # an answer that is enough, or the last one
+    "Ask until the answer is enough; the last question comes after the time is up, and its error is raised."
+    deadline = Deadline(patience)
+    while True:
+        over = deadline.is_over
+        try: answer = ask()
+        except not_yet as e:
+            if over: raise
+            told(e)
+        else:
+            if over or enough(answer): return answer
+        sleep(pause)
+
 # %% ../../nbs/01_core/10_waiting.ipynb #dad8f4ad
 def wait_until(
     check:Callable[[], object], # asked again and again; anything true ends the wait
@@ -37,11 +62,5 @@ def wait_until(
     sleep:Callable[[float], object]=time.sleep,
 ) -> bool: # False when the time is up
     "Ask until the answer is yes; the last question comes after the time is up."
-    deadline = Deadline(patience)
-    while True:
-        over = deadline.is_over
-        try:
-            if check(): return True
-        except not_yet: pass
-        if over: return False
-        sleep(pause)
+    try: return bool(ask_until(check, patience, bool, pause, not_yet, sleep=sleep))
+    except not_yet: return False

@@ -11,6 +11,7 @@ from ..core.config import Settings
 from ..core.errors import BrokerError, RecordError, StoreError
 from ..core.minutes import MINUTE_MS, decode_minute
 from ..core.sessions import never_closes
+from ..core.waiting import Deadline
 from ..ingest.feed_minutes import feed_topic, on_tape
 from ..stream.source import topic_identity
 from ..store.connection import open_session, transaction
@@ -78,8 +79,8 @@ def read(self:FeedLog,
     end = consumer.end_offsets([part])[part]
     if offset >= end: return []
     consumer.seek(part, offset)
-    until = time.monotonic() + 5
-    while len(found) < limit and consumer.position(part) < end and time.monotonic() < until:
+    deadline = Deadline(5)
+    while len(found) < limit and consumer.position(part) < end and not deadline.is_over:
         polled = consumer.poll(timeout_ms=500, max_records=limit)
         for records in polled.values(): found += [(r.offset, r.value) for r in records]
     return found

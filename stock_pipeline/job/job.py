@@ -12,6 +12,7 @@ from ..core.config import Settings
 from ..core.errors import PipelineError, StoreError
 from ..core.heartbeat import State, beat_path, write_beat
 from ..core.private_parts import jvm_clock, last_progress
+from ..core.waiting import ask_until, wait_until
 from ..stream.session import ClockWatch, make_session, task_limit
 from ..stream.source import starting_offsets, topic_identity
 from ..store.cache import LatestCache
@@ -97,12 +98,8 @@ def _stand_by(self:StreamJob, who):
 @patch
 def _connect_patiently(self:StreamJob, role, patience=60, **more):
     "The database may still be starting."
-    until = time.monotonic() + patience
-    while True:
-        try: return connect(self.settings.postgres_dsn(role=role), **more)
-        except StoreError:
-            if time.monotonic() > until: raise
-            time.sleep(.2)
+    dsn = self.settings.postgres_dsn(role=role)
+    return ask_until(lambda: connect(dsn, **more), patience, pause=.2, not_yet=(StoreError,))
 
 @patch
 @contextlib.contextmanager
@@ -243,9 +240,8 @@ def halt(self:StreamJob,
 ):
     """Stop the query between two batches; in the middle of one, workers would be interrupted and Spark would call that
     an error."""
-    until = time.monotonic() + patience
     with contextlib.suppress(Exception):
-        while self.query.status['isTriggerActive'] and time.monotonic() < until: time.sleep(.005)
+        wait_until(lambda: not self.query.status['isTriggerActive'], patience, pause=.005, not_yet=())
     with contextlib.suppress(Exception): self.query.stop()
 
 @patch

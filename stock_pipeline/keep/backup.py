@@ -5,7 +5,7 @@
 # %% ../../nbs/09_keep/10_backup.ipynb #e21d95f2
 from __future__ import annotations
 
-import hashlib, json, os, zipfile
+import hashlib, json, zipfile
 from collections.abc import Callable, Iterable
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
@@ -18,7 +18,7 @@ import psycopg2
 from ..core.config import Settings
 from ..core.disk import disk_errors
 from ..core.errors import StackError, StoreError
-from ..core.files import sync_folder
+from ..core.files import new_version
 from ..local.home import home_lock, kept_settings, running_supervisor
 from ..local.stack import Stack
 from ..store.connection import AdvisoryLock, connect
@@ -143,17 +143,7 @@ def _count_rows(cur, tables):
 @contextmanager
 def _new_file(path):
     if path.exists(): raise StoreError(f'{path} is there already', 'Choose another name')
-    part = path.with_name(f'{path.name}.part')
-    with disk_errors('backup', path):
-        try:
-            descriptor = os.open(part, os.O_RDWR|os.O_CREAT|os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, 'w+b') as f:
-                yield f
-                f.flush()
-                os.fsync(f.fileno())
-            part.replace(path)
-            sync_folder(path.parent)
-        finally: part.unlink(missing_ok=True)
+    with disk_errors('backup', path), new_version(path, mode=0o600, sync=True) as f: yield f
 
 def _write_archive(cur, f, settings, progress):
     with zipfile.ZipFile(f, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -5,7 +5,7 @@
 # %% ../../nbs/09_keep/07_repair.ipynb #322098ba
 from __future__ import annotations
 
-import logging, time
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from psycopg2.extras import execute_values
 
 from ..core.conditions import sets_price
 from ..core.minutes import DAY_MS, MINUTE_MS
+from ..core.waiting import ask_until
 from .newest import latest_differences, newest_stored
 from .snapshot import TABLES, Span, copied
 from ..store.connection import CONTENDED, open_session, transaction
@@ -179,13 +180,10 @@ def _mend_once(conn, symbol, wanted, latest):
         return Mended(symbol, *replaced, left=len(wanted) - len(mine))
 
 # %% ../../nbs/09_keep/07_repair.ipynb #65fd2de3
-def _mend_patiently(conn, symbol, wanted, latest, attempts):
-    for n in range(attempts):
-        try: return _mend_once(conn, symbol, wanted, latest)
-        except CONTENDED as e:
-            if n == attempts - 1: raise
-            log.info('%s: %s; trying again', symbol, str(e).strip().splitlines()[0])
-            time.sleep(.1*2**n)
+def _mend_patiently(conn, symbol, wanted, latest, patience):
+    def told(e): log.info('%s: %s; trying again', symbol, str(e).strip().splitlines()[0])
+    mend = lambda: _mend_once(conn, symbol, wanted, latest)
+    return ask_until(mend, patience, pause=.2, not_yet=CONTENDED, told=told)
 
 def _together(a, b): return Mended(a.symbol, *(x + y for x, y in zip(a[1:], b[1:], strict=True)))
 
@@ -194,7 +192,7 @@ def repair_symbol(
     symbol:str,
     minutes:Iterable[tuple[str, int]], # basis, minute (epoch ms)
     latest:bool=False, # also the row of `latest`
-    attempts:int=5, # while the job holds the lock for long
+    patience:float=20, # s for each step, while the job holds the lock for long
 ) -> Mended:
     "Mend these minutes of a symbol; works while the job writes. Raises `psycopg2.Error` when the last attempt fails."
     minutes = sorted(set(minutes), key=lambda o: o[::-1])
@@ -203,6 +201,6 @@ def repair_symbol(
     done, conn = Mended(symbol), open_session({**dsn, 'application_name': 'stock-pipeline repair'})
     try:
         for wanted, is_latest in steps:
-            done = _together(done, _mend_patiently(conn, symbol, wanted, is_latest, attempts))
+            done = _together(done, _mend_patiently(conn, symbol, wanted, is_latest, patience))
         return done
     finally: conn.close()

@@ -5,7 +5,7 @@
 # %% ../../nbs/09_keep/09_resend.ipynb #d51d1b97
 from __future__ import annotations
 
-import logging, time
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
@@ -16,6 +16,7 @@ from kafka.errors import KafkaError
 from ..core.config import Settings
 from ..core.errors import BrokerError, RecordError
 from ..core.records import AHEAD_MS, LAST_MS, MOST_BYTES, Tick, decode_tick, encode_tick
+from ..core.waiting import ask_until
 from ..feed.messages import read_frame, read_trades
 from ..ingest.ticks import trade_tick
 from ..store.connection import transaction
@@ -162,16 +163,13 @@ def await_outcomes(
     sent:list[Sent],
     patience:float=30, # s to wait for the stream
     tell=lambda waiting: None, # told how many are still to be read
-    pause=time.sleep,
 ) -> dict[int, Counter]: # dead letter's id -> 'stored', 'duplicate', 'refused again: …', 'not read yet': how many
     "Wait until the stream has passed the records, then ask the tables."
-    until, found = time.monotonic() + patience, {}
-    while True:
-        upto = _read_up_to(conn, topic_id, sent)
+    def all_read(upto):
         waiting = sum(s.offset >= upto[s.partition] for s in sent)
         tell(waiting)
-        if not waiting or time.monotonic() >= until: break
-        pause(.2)
+        return not waiting
+    upto, found = ask_until(lambda: _read_up_to(conn, topic_id, sent), patience, all_read, pause=.2, not_yet=()), {}
     with transaction(conn) as cur:
         for s in sent: found.setdefault(s.dead_letter_id, Counter())[_outcome(cur, topic_id, s, upto[s.partition])] += 1
     return found

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from ..core.disk import existing_parent
+from ..core.files import new_version
 from .java import Java
 
 # %% auto #0
@@ -110,12 +111,7 @@ def keep(self:ClassArchive) -> bool: # there was one, and it was whole
 
 def _take(part, path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        shutil.copyfile(part, new) # 170 MB: not through memory, as `write_atomic` would
-        with new.open('rb+') as f: os.fsync(f.fileno()) # before its name: a power cut must not leave half of it there
-        new.replace(path)
-    finally: new.unlink(missing_ok=True)
+    with part.open('rb') as made, new_version(path, sync=True) as f: shutil.copyfileobj(made, f, 1 << 20)
 
 def _sweep(folder): # what nobody has started from for long
     for o in folder.iterdir():

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from ..core.config import load_settings
 from ..core.errors import StackError
 from ..core.heartbeat import Beat, State, alive, beat_path
-from ..core.waiting import Deadline, wait_until
+from ..core.waiting import ask_until, wait_until
 from .feed_account import Doubt, FeedAccount, Outcome, averages_of, bar_of
 from ..local.java import java_home
 from ..run.services import connector_jars, pipeline_specs
@@ -144,24 +144,30 @@ def beat(self:Arena, name:str) -> Beat|None: # None: it is not alive
     return alive(beat_path(self.home, name))
 
 # %% ../../nbs/13_prove/11_arena.ipynb #8e1f34af
+_AWAY = psycopg2.OperationalError, psycopg2.InterfaceError
+
 @patch
 def sql(self:Arena, query:str, *args, patience:float=30) -> list:
     "Ask the database, again and again while it is away."
-    deadline = Deadline(patience)
-    while True:
-        try:
-            if self._conn is None or self._conn.closed:
-                self._conn = self.stack.postgres.connect(self.settings.database)
-                self._conn.autocommit = True
-                self._conn.cursor().execute("SET timezone = 'UTC'")
-            with self._conn.cursor() as cur:
-                cur.execute(query, args or None)
-                return cur.fetchall() if cur.description else []
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as e:
-            if self._conn is not None: self._conn.close()
-            self._conn, first = None, str(e).strip().splitlines()[0]
-            if deadline.is_over: raise StackError(f'PostgreSQL did not come back: {first}') from None
-            time.sleep(.1)
+    try: return ask_until(lambda: self._sql_once(query, args), patience, pause=.1, not_yet=_AWAY, told=self._let_go)
+    except _AWAY as e:
+        self._let_go()
+        raise StackError(f'PostgreSQL did not come back: {str(e).strip().splitlines()[0]}') from None
+
+@patch
+def _sql_once(self:Arena, query, args):
+    if self._conn is None or self._conn.closed:
+        self._conn = self.stack.postgres.connect(self.settings.database)
+        self._conn.autocommit = True
+        self._conn.cursor().execute("SET timezone = 'UTC'")
+    with self._conn.cursor() as cur:
+        cur.execute(query, args or None)
+        return cur.fetchall() if cur.description else []
+
+@patch
+def _let_go(self:Arena, error=None):
+    if self._conn is not None: self._conn.close()
+    self._conn = None
 
 @patch
 def gate(self:Arena):

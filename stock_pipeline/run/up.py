@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from ..core.config import Settings
 from ..core.disk import check_room
 from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError, in_words
-from ..core.waiting import Deadline
+from ..core.waiting import ask_until
 from ..local.archives import fetch_artifacts, missing_artifacts
 from ..local.home import home_lock, keep_settings, make_home, running_supervisor, settings_env
 from ..local.java import find_java, java_home
@@ -147,16 +147,15 @@ def _detached(settings, console):
     console.print(words, soft_wrap=True)
 
 def _await_healthy(child, home, log_path, patience=240): # the first status that is
-    deadline = Deadline(patience)
-    while not (doc := pipeline_status(home))['healthy'] or doc['supervisor'] != child.pid:
-        if child.poll() is not None:
-            said = last_line(log_path).removeprefix('Error: ')
-            raise StackError(said or 'The pipeline ended while it started', f'See {log_path}')
-        if deadline.is_over:
-            remedy = f'It goes on trying; see {log_path}, or stop it with `stock-pipeline down`'
-            raise StackError(f"Not healthy after {patience:.0f} s: {doc['problem']}", remedy)
-        time.sleep(.5)
-    return doc
+    ended = lambda: child.poll() is not None
+    healthy = lambda doc: doc['healthy'] and doc['supervisor'] == child.pid
+    doc = ask_until(lambda: pipeline_status(home), patience, lambda doc: ended() or healthy(doc), pause=.5, not_yet=())
+    if healthy(doc): return doc
+    if ended():
+        said = last_line(log_path).removeprefix('Error: ')
+        raise StackError(said or 'The pipeline ended while it started', f'See {log_path}')
+    remedy = f'It goes on trying; see {log_path}, or stop it with `stock-pipeline down`'
+    raise StackError(f"Not healthy after {patience:.0f} s: {doc['problem']}", remedy)
 
 def _page(doc): return next((o['address'].rpartition(':')[2] for o in doc['services'] if o['name'] == 'dashboard'), '?')
 

@@ -5,24 +5,28 @@
 # %% ../../nbs/06_stream/04_source.ipynb #8b649779
 from __future__ import annotations
 
-import contextlib, json, time
+import contextlib, json
 
 from ..core.errors import BrokerError
+from ..core.waiting import ask_until
 
 # %% auto #0
 __all__ = ['EARLIEST', 'topic_identity', 'starting_offsets']
 
 # %% ../../nbs/06_stream/04_source.ipynb #e01a36a2
-def _asked(servers, topic): # (cluster id, topic id, partitions), or why not
+_REMEDY = 'Is the producer running? `stock-pipeline doctor` finds the broken hop'
+
+def _identity(servers, topic): # (cluster id, topic id, partitions)
     from kafka.errors import KafkaError
     from stock_pipeline.ingest.topic import admin_client
+    failed = lambda why: BrokerError(f'Kafka at {servers}: {why}', _REMEDY)
     try:
         with contextlib.closing(admin_client(servers, client_id='stock-pipeline-job')) as admin:
             found = admin.describe_topics([topic])[0]
-            if found.get('error_code'): return None, f'it has no topic {topic}'
+            if found.get('error_code'): raise failed(f'it has no topic {topic}')
             cluster = str(admin.describe_cluster()['cluster_id'])
-            return (cluster, str(found['topic_id']), len(found['partitions'])), ''
-    except (KafkaError, OSError) as e: return None, type(e).__name__
+            return cluster, str(found['topic_id']), len(found['partitions'])
+    except (KafkaError, OSError) as e: raise failed(type(e).__name__) from None
 
 def topic_identity(
     servers:str, # bootstrap servers
@@ -30,14 +34,7 @@ def topic_identity(
     patience:float=60, # s to wait for the broker and for the topic, which the producer makes
 ) -> tuple[str, str, int]: # cluster id, topic id, partitions
     "Ask the broker who it is, and which incarnation of the topic it holds; raises `BrokerError` after `patience`."
-    until = time.monotonic() + patience
-    while True:
-        found, why = _asked(servers, topic)
-        if found: return found
-        if time.monotonic() > until:
-            remedy = 'Is the producer running? `stock-pipeline doctor` finds the broken hop'
-            raise BrokerError(f'Kafka at {servers}: {why}', remedy)
-        time.sleep(.2)
+    return ask_until(lambda: _identity(servers, topic), patience, pause=.2, not_yet=(BrokerError,))
 
 # %% ../../nbs/06_stream/04_source.ipynb #35f1e1be
 EARLIEST = -2 # Kafka's name for it in Spark's JSON
