@@ -43,11 +43,11 @@ def say(text): print(f'stock-pipeline: {text}', file=sys.stderr, flush=True)
 
 # what would send pip elsewhere than into our own environment
 ELSEWHERE = ('PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PIP_CONSTRAINT PIP_BUILD_CONSTRAINT '
-             'PIP_REQUIREMENT PYTHONPATH PYTHONHOME').split()
+             'PIP_REQUIREMENT').split()
 
 def clean_env():
     "The environment of pip and of Python."
-    kept = {k: v for k, v in os.environ.items() if k not in ELSEWHERE}
+    kept = {k: v for k, v in os.environ.items() if k not in ELSEWHERE and not k.startswith('PYTHON')}
     return kept | {'PIP_USER': '0', 'PYTHONUNBUFFERED': '1', **TEMPORARY}
 
 
@@ -429,7 +429,9 @@ def install(here, venv, lock, made_from):
 def main():
     here, venv, lock = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     made_from = sys.stdin.buffer.read()
-    for name in (signal.SIGTERM, signal.SIGHUP): signal.signal(name, signal.default_int_handler)
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        is_off = signal.getsignal(name) is signal.SIG_IGN # by `nohup`: the end of the terminal is not our end
+        if not is_off: signal.signal(name, signal.default_int_handler)
     try:
         venv.parent.mkdir(parents=True, exist_ok=True)
         with only_one(venv.parent): install(here, venv, lock, made_from)

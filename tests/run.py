@@ -38,7 +38,9 @@ def main():
     home = Path(tempfile.mkdtemp(prefix='sp-test-'))
     home.chmod(0o755) # as root, PostgreSQL runs as an ordinary user and must get in
     env = jobs.clean_env(ROOT, home)
-    for name in (signal.SIGTERM, signal.SIGHUP): signal.signal(name, signal.default_int_handler)
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        is_off = signal.getsignal(name) is signal.SIG_IGN # by `nohup`
+        if not is_off: signal.signal(name, signal.default_int_handler)
     try:
         for name, step in tree_steps(args.names).items(): report.add(jobs.timed(name, step, ROOT))
         books = [b for b in tree.notebooks(ROOT/'nbs') if wanted(str(b.relative_to(ROOT)), args.names)]

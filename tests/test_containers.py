@@ -17,7 +17,8 @@ SERVICES = COMPOSE['services']
 ROLES = {'producer': ('producer', 'twin'), 'spark-processor': ('stream', 'spark'),
          'dashboard': ('dashboard', 'dashboard')}
 # Settings that the images and the network fix.
-ELSEWHERE = {'KAFKA_BOOTSTRAP_SERVERS', 'STOCK_PIPELINE_HOME', 'STOCK_PIPELINE_CACHE', 'REPLAY_FILES'}
+ELSEWHERE = {'KAFKA_BOOTSTRAP_SERVERS', 'STOCK_PIPELINE_HOME', 'STOCK_PIPELINE_CACHE', 'REPLAY_FILES',
+             'POSTGRES_SSLMODE', 'POSTGRES_SSLROOTCERT'}
 
 def dockerfile(role): return (ROOT/'docker'/role/'Dockerfile').read_text()
 

@@ -20,7 +20,8 @@ from ..core.sessions import session_at
 from ..local.home import kept_settings, read_state, settings_env
 from ..local.process import family
 from ..local.stack import guarded, throwaway_settings
-from ..local.server import free_port, last_line, open_environ
+from ..local.environment import clean_environ
+from ..local.server import free_port, last_line
 from ..run.status import memory_mb
 from ..store.reader import Reader
 
@@ -47,7 +48,7 @@ def upped(
     settings = load_settings(None, **simulated | overrides)
     (home/'.env').touch()
     (log := home/'up.log').touch()
-    command, env = [sys.executable, '-P', '-m', 'stock_pipeline', 'up'], {**open_environ(), **settings_env(settings)}
+    command, env = [sys.executable, '-P', '-m', 'stock_pipeline', 'up'], {**clean_environ(), **settings_env(settings)}
     with log.open('ab') as out:
         process = subprocess.Popen(command, env=env, cwd=home, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                    start_new_session=True)

@@ -57,9 +57,12 @@ def asked(
 ) -> Settings:
     "The settings that this command is started with; raises `ConfigError`."
     from stock_pipeline.core.config import load_settings
+    from stock_pipeline.local.environment import shed_environment
     given = {name: value for name, value in options.items() if value is not None}
     if home: given['stock_pipeline_home'] = home
-    return load_settings(env_file(), **given)
+    settings = load_settings(env_file(), **given)
+    shed_environment() # what this command asks and starts goes by the settings alone
+    return settings
 
 # %% ../../nbs/15_cli/01_options.ipynb #2ed7071d
 def home_settings(

@@ -103,13 +103,16 @@ def service(
 ):
     "Run one service in the foreground, as the supervisor and the containers do."
     from stock_pipeline.core.config import load_settings
+    from stock_pipeline.local.environment import shed_environment
     from stock_pipeline.local.process import RUN_VARIABLE
     from stock_pipeline.run.foreground import run_service
     options = {option: value for option, value in dict(host=host, port=port).items() if value is not None}
     if options and name != 'dashboard':
         raise ConfigError(f'{name} has no address of its own', 'Leave --host and --port out')
     supervised = RUN_VARIABLE in os.environ
-    run_service(name, load_settings(None if supervised else env_file()), **options)
+    settings = load_settings(None if supervised else env_file())
+    shed_environment('libpq') # the rest of a container's environment was made for it
+    run_service(name, settings, **options)
 
 def healthy(
     name:Annotated[str, _SERVICE],

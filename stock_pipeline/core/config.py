@@ -17,7 +17,8 @@ from .errors import ConfigError
 from .records import AHEAD_MS
 
 # %% auto #0
-__all__ = ['SYMBOL', 'default_home', 'default_cache', 'parse_symbols', 'Settings', 'secret_names', 'load_settings', 'env_example']
+__all__ = ['SYMBOL', 'default_home', 'default_cache', 'parse_symbols', 'Settings', 'setting_names', 'secret_names',
+           'load_settings', 'env_example']
 
 # %% ../../nbs/01_core/02_config.ipynb #c9618d51
 _PROGRAM = 'stock-pipeline'
@@ -48,6 +49,8 @@ def parse_symbols(
     return symbols
 
 # %% ../../nbs/01_core/02_config.ipynb #162d033f
+_LINKS = 'tcp://', 'udp://', 'sctp://'
+
 class Settings(BaseSettings):
     "All settings of the pipeline; frozen; secrets masked."
     model_config = SettingsConfigDict(frozen=True, extra='ignore', env_ignore_empty=True, populate_by_name=True,
@@ -87,6 +90,11 @@ class Settings(BaseSettings):
         description='PostgreSQL server of a service that you start yourself; `up` starts one of its own on this '
             'machine.')
     postgres_port: int = Field(5432, ge=1, le=65535, description='PostgreSQL port.')
+    postgres_sslmode: Literal['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] = Field('prefer',
+        description='TLS to a PostgreSQL server of your own, in the words of its clients: prefer, require, verify-full '
+            '… Their own PGSSLMODE is not read.')
+    postgres_sslrootcert: str = Field('',
+        description='File of certificates that verify-ca and verify-full check that server with.')
     postgres_db: str = Field('stockmarket', pattern=r'^[a-z_][a-z0-9_]{0,40}$',
         description='Database of the real feed; the other feeds get a suffix of their own.')
     postgres_user: str = Field('stockuser', pattern=r'^[a-z_][a-z0-9_]{0,40}$',
@@ -140,6 +148,21 @@ class Settings(BaseSettings):
     @field_validator('finnhub_api_key', mode='after')
     @classmethod
     def _key(cls, v): return SecretStr(v.get_secret_value().strip())
+
+    @field_validator('transport', 'twin_sessions', 'postgres_sslmode', mode='before')
+    @classmethod
+    def _word(cls, v): return v.strip().lower() if isinstance(v, str) else v
+
+    @field_validator('log_level', mode='before')
+    @classmethod
+    def _level(cls, v): return v.strip().upper() if isinstance(v, str) else v
+
+    @field_validator('postgres_port', 'dashboard_port', mode='before')
+    @classmethod
+    def _port(cls, v):
+        if not str(v).startswith(_LINKS): return v
+        raise ValueError('Kubernetes writes the address of a service of this name here, not a port. '
+            'Set the number where the container is described, or enableServiceLinks: false')
 
     @field_validator('redis_url', mode='after')
     @classmethod
@@ -219,11 +242,13 @@ def postgres_dsn(self:Settings,
 ) -> dict: # keyword arguments of `psycopg2.connect`
     "How to reach PostgreSQL; a dict, so that the password never stands in a URL."
     its_user, its_password = self.role(role)
+    tls = dict(sslmode=self.postgres_sslmode)
+    if self.postgres_sslrootcert: tls['sslrootcert'] = self.postgres_sslrootcert
     # a path that vanished without a word is noticed in seconds
     watched = dict(keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=15_000)
     return dict(host=self.postgres_host, port=self.postgres_port, dbname=database or self.database,
         user=user or its_user, password=its_password if password is None else password,
-        connect_timeout=5, application_name='stock-pipeline', **watched)
+        connect_timeout=5, application_name='stock-pipeline', **tls, **watched)
 
 @patch(as_prop=True)
 def postgres_roles(self:Settings) -> tuple[str, str]: # names of writer and reader
@@ -232,6 +257,10 @@ def postgres_roles(self:Settings) -> tuple[str, str]: # names of writer and read
 
 # %% ../../nbs/01_core/02_config.ipynb #3ad67994
 def _env_name(field): return (Settings.model_fields[field].validation_alias or field).upper()
+
+def setting_names() -> set[str]: # as in the environment
+    "Every setting."
+    return set(map(_env_name, Settings.model_fields))
 
 def secret_names() -> set[str]: # as in the environment
     "Settings that never leave the process that needs them."
@@ -253,8 +282,10 @@ def _problem(error, values):
     return f'{name}={shown} is not allowed: {_allowed(error)}'
 
 # %% ../../nbs/01_core/02_config.ipynb #d65948ab
+_TEXT = 'utf-8-sig' # editors on Windows begin a file with a mark of the encoding
+
 def _check_env_file(path):
-    try: lines = path.read_text(encoding='utf-8').splitlines()
+    try: lines = path.read_text(encoding=_TEXT).splitlines()
     except UnicodeDecodeError:
         raise ConfigError(f'{path} is not UTF-8 text', 'Save it as UTF-8, or start again from .env.example') from None
     except OSError as e: raise ConfigError(f'{path} cannot be read: {e.strerror}', 'Check its permissions') from None
@@ -272,19 +303,29 @@ def load_settings(
     path = Path(env_file) if env_file else None
     if path and path.exists(): _check_env_file(path)
     else: path = None
-    try: return Settings(_env_file=path, _env_file_encoding='utf-8', **overrides)
+    try: return _with_tls(Settings(_env_file=path, _env_file_encoding=_TEXT, **overrides))
     except ValidationError as e:
         problems = '; '.join(_problem(error, _seen(path, overrides)) for error in e.errors())
         raise ConfigError(problems, 'Mend .env or the environment (see .env.example)') from None
 
+_HERE = 'localhost', '127.', '::1', '/' # the last one is the folder of a socket
+
+def _with_tls(settings): # whoever asked libpq to check a server must not go unchecked
+    asked, set_here = os.environ.get('PGSSLMODE'), 'postgres_sslmode' in settings.model_fields_set
+    if not asked or set_here or settings.postgres_host.startswith(_HERE): return settings
+    raise ConfigError(f'PGSSLMODE is not read, and POSTGRES_HOST={settings.postgres_host} is another machine',
+        f'Say the same with POSTGRES_SSLMODE={asked} (and POSTGRES_SSLROOTCERT), or unset PGSSLMODE')
+
 def _seen(path, overrides):
     from dotenv import dotenv_values
-    return {k.upper(): v for k, v in {**(dotenv_values(path) if path else {}), **os.environ, **overrides}.items()}
+    of_file = dotenv_values(path, encoding=_TEXT) if path else {}
+    return {k.upper(): v for k, v in {**of_file, **os.environ, **overrides}.items()}
 
 # %% ../../nbs/01_core/02_config.ipynb #49fb6b18
 def env_example() -> str: # text of `.env.example`
     "Every setting with its description and its default."
-    out = ['# Copy to .env and change what you need; every line is optional. The environment wins over this file.', '']
+    out = ['# Copy to .env and change what you need; every line is optional. The environment wins over this file.',
+        '# HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE are obeyed too, but read from the environment alone.', '']
     for name, f in Settings.model_fields.items():
         default = f.default
         if isinstance(default, SecretStr): default = default.get_secret_value()

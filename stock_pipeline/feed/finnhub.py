@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import date
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import httpx
 
 from ..core.errors import BadAnswerError, FeedAuthError, FeedError, FeedUnavailableError, RateLimitError
+from ..core.network import NOT_TRUSTED, is_distrust, proxy_for, trust
 from .answers import (MarketStatus, NewsItem, Profile, Quote, error_class, feed_error, loads,
     parse_news, parse_profile, parse_quote, parse_status)
 from .budget import TokenBucket
 from .messages import Horizon
 
 # %% auto #0
-__all__ = ['log', 'MAX_BODY', 'retry_after', 'checked_key', 'is_loopback', 'CallLimits', 'RestAnswer', 'FinnhubClient', 'backoff']
+__all__ = ['log', 'MAX_BODY', 'retry_after', 'checked_key', 'CallLimits', 'RestAnswer', 'FinnhubClient', 'backoff']
 
 # %% ../../nbs/03_feed/04_finnhub.ipynb #1e07b191
 log = logging.getLogger(__name__)
@@ -55,8 +55,6 @@ def checked_key(key:str) -> str:
             'Check FINNHUB_API_KEY for blanks, quotes and line breaks')
     return key
 
-def is_loopback(url:str) -> bool: return urlsplit(url).hostname in ('127.0.0.1', 'localhost', '::1')
-
 # %% ../../nbs/03_feed/04_finnhub.ipynb #9a9b5a4b
 @dataclass(frozen=True)
 class CallLimits:
@@ -76,6 +74,9 @@ class RestAnswer(NamedTuple):
 _KEPT_HEADERS = ('content-type', 'retry-after', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset')
 
 # %% ../../nbs/03_feed/04_finnhub.ipynb #9ab962bb
+def _way_to(url): # for httpx, which would read variables of its own
+    return dict(proxy=proxy_for(url), verify=trust() if url.startswith('https') else True, trust_env=False)
+
 class FinnhubClient:
     "REST calls, retried and in time: `async with FinnhubClient(key) as c: await c.quote('AAPL')`."
     def __init__(self,
@@ -94,7 +95,7 @@ class FinnhubClient:
         self.url, self.budget, self.limits = url.rstrip('/'), budget or TokenBucket(), limits or CallLimits()
         self._clock, self._sleep, self._rng, self._on_answer = clock, sleep, rng or random.Random(), on_answer
         self._http = httpx.AsyncClient(transport=transport, timeout=self.limits.deadline, follow_redirects=False,
-            trust_env=not is_loopback(url))
+            **_way_to(url))
         self.horizon = horizon or Horizon(None)
         self.calls = self.retries = 0
 
@@ -119,7 +120,9 @@ async def _fetch(self:FinnhubClient, path, params): # a RestAnswer
     except TimeoutError:
         raise feed_error(FeedUnavailableError, f'{path}: no whole answer within {patience:g} s') from None
     except httpx.DecodingError: raise feed_error(BadAnswerError, f'{path}: broken compression', status=200) from None
-    except httpx.HTTPError as e: raise feed_error(FeedUnavailableError, f'{path}: {type(e).__name__}') from None
+    except httpx.HTTPError as e:
+        why = NOT_TRUSTED if is_distrust(e) else type(e).__name__
+        raise feed_error(FeedUnavailableError, f'{path}: {why}') from None
 
 async def _body(response, path):
     body = bytearray()

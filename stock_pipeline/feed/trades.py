@@ -15,8 +15,9 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidS
 
 from ..core.errors import (BadAnswerError, ConfigError, FeedAccessError, FeedAuthError, FeedError,
     FeedUnavailableError, RecordError)
+from ..core.network import NOT_TRUSTED, is_distrust, is_loopback, proxy_for, trust
 from .answers import error_class, feed_error
-from .finnhub import backoff, checked_key, is_loopback, retry_after
+from .finnhub import backoff, checked_key, retry_after
 from .messages import DeadLetter, Horizon, TradeMessage, read_frame, read_trades
 
 # %% auto #0
@@ -100,7 +101,7 @@ def _options(self:TradeStream): # of the WebSocket library
     limits, local = self.limits, is_loopback(self.ws_url)
     return dict(logger=_shut_logger(), compression=None, open_timeout=limits.open_timeout, close_timeout=2,
         max_size=limits.max_size, ping_interval=None if local else limits.ping_interval, ping_timeout=None,
-        **({'proxy': None} if local else {}))
+        proxy=proxy_for(self.ws_url), **({'ssl': trust()} if self.ws_url.startswith('wss') else {}))
 
 @patch
 async def _connect(self:TradeStream):
@@ -112,7 +113,7 @@ async def _connect(self:TradeStream):
         failure = ConfigError('FINNHUB_WS_URL is not the address of a WebSocket', 'It starts with ws:// or wss://')
     except InvalidStatus as e: failure = _turned_away(e.response)
     except (OSError, TimeoutError, WebSocketException, EOFError) as e:
-        failure = feed_error(FeedUnavailableError, f'stream: {type(e).__name__}')
+        failure = feed_error(FeedUnavailableError, f'stream: {NOT_TRUSTED if is_distrust(e) else type(e).__name__}')
     raise failure
 
 # %% ../../nbs/03_feed/05_trades.ipynb #8fbe2f7e

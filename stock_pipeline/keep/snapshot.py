@@ -18,6 +18,7 @@ import pyarrow.csv as pacsv
 from ..core.columns import MONEY
 from ..core.config import Settings
 from ..core.errors import StoreError
+from ..local.environment import shed_environment
 from ..store.connection import connect, transaction
 
 # %% auto #0
@@ -179,6 +180,7 @@ def oracle_session(settings:Settings):
     from pyspark.sql import SparkSession
     from stock_pipeline.stream.session import spark_conf
     if settings.spark_master.startswith('local'):
+        shed_environment('Spark', 'Java', 'Python')
         os.environ.setdefault('PYSPARK_PYTHON', sys.executable) # workers see the same packages
         os.environ.setdefault('SPARK_LOCAL_IP', '127.0.0.1')
     builder = SparkSession.builder

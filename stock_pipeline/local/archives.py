@@ -9,13 +9,12 @@ import errno, hashlib, shutil, tempfile, threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.request import urlopen
 
 from ..core.errors import StackError
 from ..core.files import FileLock
+from ..core.network import proxy_for, trust
 from .ivy import cause_in_log, download_by_ivy, ivy_server, no_network, start_ivy
 
 # %% auto #0
@@ -94,20 +93,23 @@ def fetch_directly(
     server:str='', # address of a Maven repository; default: Ivy's
     patience:float=30, # seconds without a new byte
 ) -> list[Path]: # one file an artifact, not yet verified
-    "Fetch archives by plain HTTPS; raises `OSError` or `HTTPException` when one does not come."
+    "Fetch archives by plain HTTPS; raises `OSError` when one does not come."
+    import httpx
     server, here, lock = server or ivy_server(), 0, threading.Lock()
+    way: dict = dict(proxy=proxy_for(server), verify=trust(), trust_env=False, follow_redirects=True, timeout=patience)
     def fetch(artifact):
         nonlocal here
         path = folder/f'{artifact.group}#{artifact.file}'
-        with urlopen(server + artifact.path, timeout=patience) as answer, path.open('wb') as out:
-            while piece := answer.read(1 << 18):
+        with client.stream('GET', server + artifact.path) as answer, path.open('wb') as out:
+            for piece in answer.raise_for_status().iter_raw(1 << 18):
                 out.write(piece)
                 with lock:
                     here += len(piece)
                     on_bytes(here)
         return path
-    with ThreadPoolExecutor(6) as pool:
+    with httpx.Client(**way) as client, ThreadPoolExecutor(6) as pool:
         try: return list(pool.map(fetch, artifacts))
+        except httpx.HTTPError as e: raise ConnectionError(str(e)) from None
         finally: pool.shutdown(cancel_futures=True)
 
 # %% ../../nbs/02_local/04_archives.ipynb #730ce1c0
@@ -120,7 +122,7 @@ def fetch_files(
 ) -> list[Path]: # one file an artifact, not yet verified
     "Fetch archives from the server, or with Ivy where that fails; raises `StackError` when one does not come."
     try: return directly(artifacts, folder, on_bytes)
-    except (OSError, HTTPException) as e:
+    except OSError as e:
         if getattr(e, 'errno', None) in (errno.ENOSPC, errno.EDQUOT): raise
     return otherwise([(o.org, o.name, o.rev) for o in artifacts], folder, on_bytes)
 

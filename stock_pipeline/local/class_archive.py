@@ -14,6 +14,7 @@ import psutil
 
 from ..core.disk import existing_parent
 from ..core.files import new_version
+from .environment import clean_environ
 from .java import Java
 
 # %% auto #0
@@ -132,7 +133,7 @@ def write_live(self:ClassArchive,
         self.part.unlink(missing_ok=True)
         argv = [str(self.java.home/'bin'/'jcmd'), str(pid), 'VM.cds', 'static_dump', str(self.part)]
         quiet: dict = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.DEVNULL)
-        with subprocess.Popen(argv, **quiet) as jcmd:
+        with subprocess.Popen(argv, env=clean_environ(), **quiet) as jcmd:
             _attend(jcmd, psutil.Process(pid))
         return jcmd.returncode == 0 and self.keep()
     except (OSError, psutil.Error): return False # it has ended meanwhile, or there is no jcmd

@@ -23,8 +23,8 @@ from .process import ProcessRef, marked
 # %% auto #0
 __all__ = ['logger', 'KEPT', 'MARKER', 'MARK', 'OWN_ENTRIES', 'STATE_VERSION', 'SMALL_DISK', 'settings_env', 'is_home',
            'make_home', 'keep_settings', 'kept_settings', 'home_lock', 'lock_holder', 'secret', 'state_path',
-           'write_state', 'read_state', 'state_problem', 'running_supervisor', 'note_process', 'noted_processes',
-           'home_processes', 'check_erasable']
+           'write_state', 'read_state', 'last_failure', 'state_problem', 'running_supervisor', 'note_process',
+           'noted_processes', 'home_processes', 'check_erasable']
 
 # %% ../../nbs/02_local/06_home.ipynb #89bd311a
 logger = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ def secret(
 # %% ../../nbs/02_local/06_home.ipynb #7a6bda35
 STATE_VERSION = 1
 _SERVICE = dict(name='?', state='stopped', address='', pid=None, start='', folder='', stop_signal=15, stop_timeout=10.0,
-                restarts=0, since=0.0, detail='', log='')
+                restarts=0, since=0.0, detail='', log='', error='')
 
 def state_path(home): return Path(home)/'run'/'state.json'
 
@@ -199,6 +199,12 @@ def read_state(
         elif o['pid'] and not lives: o['state'] = 'backoff' # died a moment ago
         if not lives: o['pid'] = None
     return dict(supervisor=boss.pid if supervised else None, services=services)
+
+def last_failure(
+    service:dict, # from `read_state` or `pipeline_status`
+) -> str: # '' when it works, or has not failed yet
+    "Why a service does not work: how its latest try to start or to run ended, with the remedy."
+    return '' if service['state'] in ('running', 'finished', 'stopped') else service.get('error', '')
 
 def state_problem(
     home:Path, # STOCK_PIPELINE_HOME

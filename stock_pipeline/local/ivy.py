@@ -5,19 +5,21 @@
 # %% ../../nbs/02_local/03_ivy.ipynb #1a0c0003
 from __future__ import annotations
 
-import hashlib, re, socket, ssl, struct, subprocess, time, zipfile
+import hashlib, re, socket, struct, subprocess, time, zipfile
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.parse import unquote, urlsplit
 
 from ..core.errors import StackError
+from ..core.files import write_atomic
+from ..core.network import proxy_for, trust
 from ..core.waiting import Deadline
+from .environment import clean_environ
 from .java import find_java
 
 # %% auto #0
-__all__ = ['trust_store', 'start_ivy', 'download_by_ivy', 'cause_in_log', 'no_network', 'ivy_server']
+__all__ = ['trust_store', 'ivy_server', 'start_ivy', 'download_by_ivy', 'cause_in_log', 'no_network']
 
 # %% ../../nbs/02_local/03_ivy.ipynb #0748eb67
 def _utf(text): return struct.pack('>H', len(text.encode())) + text.encode()
@@ -35,23 +37,52 @@ def trust_store(
     body = head + b''.join(_entry(i, o) for i, o in enumerate(certificates))
     return body + hashlib.sha1(password.encode('utf-16-be') + b'Mighty Aphrodite' + body).digest()
 
+# %% ../../nbs/02_local/03_ivy.ipynb #29b8663f
+def _ivy():
+    spec = find_spec('pyspark')
+    found = sorted((Path(spec.origin).parent/'jars').glob('ivy-*.jar')) if spec else []
+    if not found: raise StackError('pyspark is not installed', "Install it with: pip install -e '.[local]'")
+    return found[-1]
+
+def ivy_server(
+    ivy:Path|None=None, # Ivy's archive; default: the one among Spark's
+) -> str: # address that archives' paths are below
+    "The Maven repository that Ivy asks when nobody says another."
+    with zipfile.ZipFile(ivy or _ivy()) as jar:
+        text = jar.read('org/apache/ivy/core/settings/repository.properties').decode()
+    return re.search(r'https://[\w.-]+/maven\d/', text)[0]
+
 # %% ../../nbs/02_local/03_ivy.ipynb #91ce1998
 _SMALL_JVM = ('-Xmx200m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1',
               '-Dsun.net.client.defaultConnectTimeout=15000', '-Dsun.net.client.defaultReadTimeout=60000')
 
 def _trust(folder): # options that make Java trust whom Python trusts
-    certificates = ssl.create_default_context().get_ca_certs(binary_form=True)
+    certificates = trust().get_ca_certs(binary_form=True)
     if not certificates: return []
     (folder/'trust.jks').write_bytes(trust_store(certificates))
     values = dict(trustStore=folder/'trust.jks', trustStoreType='JKS', trustStorePassword='changeit')
     return [f'-Djavax.net.ssl.{k}={v}' for k, v in values.items()]
 
-def _proxies():
-    for scheme, url in getproxies().items():
-        host = urlsplit(url if '//' in url else f'//{url}')
-        if scheme in ('http', 'https') and host.hostname:
-            yield f'-D{scheme}.proxyHost={host.hostname}'
-            yield f'-D{scheme}.proxyPort={host.port or 80}'
+def _socks(proxy, name, word):
+    return {'socksProxyHost': proxy.hostname, 'socksProxyPort': proxy.port or 1080,
+            'java.net.socks.username': name, 'java.net.socks.password': word}
+
+def _http(proxy, name, word): # Java sends no password through a tunnel unless it is allowed to
+    at = {'proxyHost': proxy.hostname, 'proxyPort': proxy.port or (443 if proxy.scheme == 'https' else 80)}
+    where = {f'{scheme}.{k}': v for scheme in ('http', 'https') for k, v in at.items()}
+    return where | {'http.proxyUser': name, 'http.proxyPassword': word}
+
+def _proxy_options(url): # for Java; a password is in them
+    if not (found := proxy_for(url)): return []
+    proxy = urlsplit(found)
+    who = unquote(proxy.username or ''), unquote(proxy.password or '')
+    values = _socks(proxy, *who) if proxy.scheme.startswith('socks') else _http(proxy, *who)
+    return ['-Djdk.http.auth.tunneling.disabledSchemes=', *(f'-D{k}={v}' for k, v in values.items() if v)]
+
+def _in_file(options, path): # for Java: whoever lists the processes must not see them
+    escaped = (o.replace('\\', '\\\\').replace('"', '\\"') for o in options)
+    write_atomic(path, ''.join(f'"{o}"\n' for o in escaped), mode=0o600)
+    return f'@{path}'
 
 def _dependency(org, name, rev, transitive):
     follow = str(transitive).lower()
@@ -66,12 +97,6 @@ def _request(modules, transitive):
             f'<dependencies>{lines}</dependencies>{conflicts}</ivy-module>')
 
 # %% ../../nbs/02_local/03_ivy.ipynb #c1c64042
-def _ivy():
-    spec = find_spec('pyspark')
-    found = sorted((Path(spec.origin).parent/'jars').glob('ivy-*.jar')) if spec else []
-    if not found: raise StackError('pyspark is not installed', "Install it with: pip install -e '.[local]'")
-    return found[-1]
-
 def start_ivy(
     modules:list[tuple[str, str, str]], # organisation, name, revision
     folder:Path, # empty folder to work in; archives come to `folder/out`
@@ -81,12 +106,13 @@ def start_ivy(
     "Start Ivy on a request; it ends by itself."
     ivy = _ivy()
     (folder/'ivy.xml').write_text(_request(modules, transitive), encoding='utf-8')
-    java = [find_java().java, *_SMALL_JVM, *_trust(folder), *_proxies(), *options, '-cp', ivy]
+    proxy = _in_file(_proxy_options(ivy_server(ivy)), folder/'proxy')
+    java = [find_java().java, *_SMALL_JVM, *_trust(folder), proxy, *options, '-cp', ivy]
     asked = ['-ivy', folder/'ivy.xml', '-confs', 'default', '-cache', folder/'cache']
     argv = [*java, 'org.apache.ivy.Main', *asked, '-retrieve', f'{folder}/out/[organisation]#[module]#[revision].[ext]']
     with (folder/'ivy.log').open('wb') as log:
         return subprocess.Popen(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                start_new_session=True)
+                                start_new_session=True, env=clean_environ())
 
 # %% ../../nbs/02_local/03_ivy.ipynb #1772bbc1
 def _bytes_in(folder):
@@ -151,12 +177,3 @@ def no_network(
     remedy = ('Connect to the internet once (HTTPS_PROXY is obeyed), '
               'or copy the folder "jars" of the cache from a machine that has it')
     return StackError(f'The Java archives could not be downloaded: {cause}', remedy, cause=cause)
-
-# %% ../../nbs/02_local/03_ivy.ipynb #29b8663f
-def ivy_server(
-    ivy:Path|None=None, # Ivy's archive; default: the one among Spark's
-) -> str: # address that archives' paths are below
-    "The Maven repository that Ivy asks when nobody says another."
-    with zipfile.ZipFile(ivy or _ivy()) as jar:
-        text = jar.read('org/apache/ivy/core/settings/repository.properties').decode()
-    return re.search(r'https://[\w.-]+/maven\d/', text)[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core.errors import StackError
 from ..core.files import write_atomic
+from .environment import clean_environ
 
 # %% auto #0
 __all__ = ['OLDEST', 'NEWEST', 'Java', 'read_release', 'find_java', 'java_home']
@@ -47,7 +48,7 @@ def read_release(
 def _asked(java, origin):
     "A shim knows where the real one is."
     argv = [java, '-XshowSettings:properties', '-version']
-    try: out = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    try: out = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=clean_environ())
     except (OSError, subprocess.TimeoutExpired): return None
     home = re.search(r'^\s*java\.home = (.+)$', out.stderr, re.M)
     return read_release(Path(home[1].strip()), origin) if home else None

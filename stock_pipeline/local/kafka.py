@@ -15,11 +15,13 @@ from ..core.errors import StackError
 from ..core.files import FileLock, write_atomic
 from .archives import fetch_artifacts, group_dir
 from .class_archive import ClassArchive, archive_path
+from .environment import clean_environ
 from .java import find_java
 from .server import Server, free_port
 
 # %% auto #0
-__all__ = ['RETENTION_HOURS', 'broker_count', 'kafka_properties', 'kafka_id', 'format_template', 'format_folder', 'KafkaServer']
+__all__ = ['RETENTION_HOURS', 'DATA', 'broker_count', 'kafka_properties', 'kafka_id', 'format_template', 'format_folder',
+           'KafkaServer']
 
 # %% ../../nbs/02_local/08_kafka.ipynb #a5a97d78
 def _read(sock, n):
@@ -73,8 +75,9 @@ _BROKER = {
     for what in ('replication.factor', 'num.partitions')
 }
 
+DATA = 'data' # folder below the one that the broker works in
+
 def kafka_properties(
-    folder:Path, # data
     port:int, # for clients
     controller_port:int, # for the broker's own controller
     advertised:str='', # host:port that clients are told; default: the real one
@@ -85,10 +88,9 @@ def kafka_properties(
         'controller.quorum.voters': f'1@127.0.0.1:{controller_port}',
         'listeners': f'PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}',
         'advertised.listeners': f'PLAINTEXT://{clients}',
-        'log.dirs': folder,
+        'log.dirs': DATA,
     }
-    text = '\n'.join(f'{k}={v}' for k, v in values.items()) + '\n'
-    return text.replace('\\', '\\\\')
+    return ''.join(f'{k}={v}\n' for k, v in values.items())
 
 # %% ../../nbs/02_local/08_kafka.ipynb #c1da0b1e
 _LOG4J = '''status = error
@@ -124,14 +126,15 @@ def format_template(
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name('lock')), tempfile.TemporaryDirectory(dir=path.parent) as tmp:
         props = Path(tmp)/'server.properties'
-        props.write_text(kafka_properties(Path(tmp)/'data', 9092, 9093))
+        props.write_text(kafka_properties(9092, 9093))
         small = ['-Xmx128m', '-XX:TieredStopAtLevel=1']
         argv = _java(small, 'kafka.tools.StorageTool', 'format', '-t', kafka_id(), '-c', props, cache=cache)
-        done = subprocess.run(list(map(str, argv)), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        options: dict = dict(stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=tmp, env=clean_environ())
+        done = subprocess.run(list(map(str, argv)), **options)
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise StackError(f'kafka cannot format its folder: {said}', 'Check that the disk has room')
-        (Path(tmp)/'data'/'bootstrap.checkpoint').replace(path)
+        (Path(tmp)/DATA/'bootstrap.checkpoint').replace(path)
     return path
 
 # %% ../../nbs/02_local/08_kafka.ipynb #5a00f93c
@@ -173,9 +176,9 @@ class KafkaServer(Server):
 
     def before(self) -> None:
         fetch_artifacts(self.cache, ['kafka'])
-        format_folder(self.folder/'data', self.cache)
+        format_folder(self.folder/DATA, self.cache)
         self.controller_port = self.controller_port or free_port()
-        properties = kafka_properties(self.folder/'data', self.port, self.controller_port, self.advertised)
+        properties = kafka_properties(self.port, self.controller_port, self.advertised)
         (self.folder/'server.properties').write_text(properties)
         (self.folder/'log4j2.properties').write_text(_LOG4J.replace('LEVEL', 'info'))
 

@@ -19,13 +19,15 @@ from psycopg2.extensions import encrypt_password
 from ..core.errors import StackError
 from ..core.files import FileLock
 from ..core.waiting import wait_until
+from .environment import clean_environ
 from .home import make_home, secret
 from .process import ProcessRef, end_process, kill_all
-from .server import Server, open_environ
+from .server import Server
 
 # %% auto #0
-__all__ = ['SHARED', 'POSTGRES', 'NOT_DURABLE', 'ROLES', 'server_user', 'run_as', 'can_enter', 'postgres_bin', 'folder_elsewhere',
-           'cluster_folder', 'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer', 'takes_sessions']
+__all__ = ['SHARED', 'POSTGRES', 'NOT_DURABLE', 'ROLES', 'server_user', 'run_as', 'can_enter', 'open_folder', 'postgres_bin',
+           'folder_elsewhere', 'cluster_folder', 'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer',
+           'takes_sessions']
 
 # %% ../../nbs/02_local/09_postgres.ipynb #7a10749b
 def server_user() -> str|None: # None: as whoever runs this
@@ -40,7 +42,7 @@ def server_user() -> str|None: # None: as whoever runs this
 def _as(user):
     if not user: return {}
     account = pwd.getpwnam(user)
-    return dict(user=account.pw_uid, group=account.pw_gid, extra_groups=[], env={**open_environ(), 'HOME': '/'})
+    return dict(user=account.pw_uid, group=account.pw_gid, extra_groups=[], env={**clean_environ(), 'HOME': '/'})
 
 def run_as(
     user:str|None, # None: as whoever runs this
@@ -48,7 +50,8 @@ def run_as(
     **kwargs # for `subprocess.run`
 ) -> subprocess.CompletedProcess: # its code is 126 when it cannot even be started
     "Run a program as another user and take what it says."
-    options = dict(stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd='/') | _as(user) | kwargs
+    usual: dict = dict(stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd='/', env=clean_environ())
+    options = usual | _as(user) | kwargs
     try: return subprocess.run(list(map(str, argv)), **options)
     except OSError as e: return subprocess.CompletedProcess(argv, 126, '', str(e))
 
@@ -81,6 +84,15 @@ def _open_to_all(path):
 # a place that every user can enter; not inside any home, so that no reset of one home touches another's
 SHARED = Path('/var/lib/stock-pipeline-postgres')
 
+def open_folder(
+    folder:Path, # one that is made for this user; the ones above it let everybody in
+    user:str|None, # who has to work below it; None: as whoever runs this
+) -> None:
+    "Make a folder that the user can enter, whatever file mode root's `umask` gave it, now or in an earlier run."
+    folder.mkdir(parents=True, exist_ok=True)
+    if user and folder.stat().st_uid == os.geteuid() and not can_enter(user, folder):
+        folder.chmod(folder.stat().st_mode | 0o055)
+
 def postgres_bin(
     cache:Path, # the user's cache folder
     user:str|None=None, # who runs it
@@ -94,6 +106,7 @@ def postgres_bin(
     version = sha256(str((original/'postgres').stat().st_size).encode()).hexdigest()[:8]
     for base in (Path(cache), SHARED):
         base.mkdir(parents=True, exist_ok=True)
+        if base == SHARED: open_folder(base, user)
         if user and not can_enter(user, base): continue
         target = base/f'postgres-{version}'
         _copied(package, target)
@@ -109,12 +122,20 @@ def cluster_folder(
     home:Path, # STOCK_PIPELINE_HOME, exists
     user:str|None,
 ) -> Path: # where the cluster lies
-    "Where the data can lie so that PostgreSQL's user reaches it."
-    if not user or can_enter(user, home): return home/'postgres'
-    SHARED.mkdir(parents=True, exist_ok=True)
-    if not can_enter(user, SHARED):
-        raise StackError(f'{user} can enter neither {home} nor {SHARED}', f'Allow it with: chmod o+x {SHARED}')
-    return folder_elsewhere(home)/'postgres'
+    """Where the data can lie so that PostgreSQL's user reaches it; what lies somewhere stays there.
+    Raises `StackError` where the user reaches neither place, or not the data of an earlier run."""
+    here, elsewhere = home/'postgres', folder_elsewhere(home)
+    if not user: return here
+    closed = not can_enter(user, home)
+    if closed and (here/'PG_VERSION').exists():
+        raise StackError(f'{user} can no longer enter {home}, where the data of PostgreSQL lies',
+                         f'Allow it with: chmod o+x {home}')
+    is_old = (elsewhere/'postgres'/'PG_VERSION').exists() and (home/'secrets'/'postgres_superuser').exists()
+    if not closed and not (is_old and not here.exists()): return here
+    for o in (SHARED, elsewhere): open_folder(o, user)
+    if not can_enter(user, elsewhere):
+        raise StackError(f'{user} can enter neither {home} nor {elsewhere}', f'Allow it with: chmod o+x {SHARED}')
+    return elsewhere/'postgres'
 
 # %% ../../nbs/02_local/09_postgres.ipynb #d1dfdd4b
 POSTGRES = {

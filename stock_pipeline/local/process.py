@@ -145,15 +145,19 @@ def end_process(
 # %% ../../nbs/02_local/05_process.ipynb #6c5e7a42
 STOP_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
+def _heeded(): # `nohup` turns SIGHUP off for what it starts, so that this lives on when the terminal ends
+    off = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [o for o in STOP_SIGNALS if o != signal.SIGHUP or not off]
+
 @contextmanager
 def stop_signals(
     stop:Callable[[], None], # e.g. the `set` of an event
 ) -> Iterator[None]:
-    "SIGINT, SIGTERM and SIGHUP call `stop` while this lasts; only the main thread may ask for that."
-    if threading.current_thread() is not threading.main_thread():
+    "SIGINT, SIGTERM and SIGHUP call `stop` while this lasts, but not a SIGHUP that `nohup` has turned off."
+    if threading.current_thread() is not threading.main_thread(): # only that one may ask for signals
         yield
         return
-    old = {sig: signal.signal(sig, lambda *_: stop()) for sig in STOP_SIGNALS}
+    old = {sig: signal.signal(sig, lambda *_: stop()) for sig in _heeded()}
     try: yield
     finally:
         for sig, handler in old.items(): signal.signal(sig, handler)
@@ -161,7 +165,7 @@ def stop_signals(
 def stop_event() -> asyncio.Event: # set by SIGINT, SIGTERM or SIGHUP
     "The same for a program that awaits: to be called in the running event loop of the main thread."
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for sig in STOP_SIGNALS: loop.add_signal_handler(sig, stop.set)
+    for sig in _heeded(): loop.add_signal_handler(sig, stop.set)
     return stop
 
 def interrupt() -> Callable[[], None]: # for `stop_signals`

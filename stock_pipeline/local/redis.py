@@ -14,6 +14,7 @@ from fastcore.basics import patch
 from ..core.errors import StackError
 from ..core.files import write_atomic
 from .archives import fetch_artifacts, jar_paths
+from .environment import clean_environ
 from .home import secret
 from .server import Server
 
@@ -22,7 +23,7 @@ __all__ = ['OLDEST_REDIS', 'unpack_redis', 'redis_binary', 'redis_conf', 'RedisS
 
 # %% ../../nbs/02_local/10_redis.ipynb #1364b792
 def _version(path):
-    options = dict(stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+    options = dict(stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, env=clean_environ())
     try: done = subprocess.run([str(path), '--version'], **options)
     except (OSError, subprocess.TimeoutExpired): return ()
     text = next((o[2:] for o in done.stdout.split() if o.startswith('v=')), '')

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from ..core.config import secret_names
 from ..core.disk import check_room, disk_errors
 from ..core.errors import StackError
 from ..core.waiting import wait_until
+from .environment import clean_environ
 from .home import home_processes, make_home, note_process
 from .process import RUN_VARIABLE, ProcessRef, end_process
 
 # %% auto #0
-__all__ = ['logger', 'port_free', 'free_port', 'ServiceSpec', 'open_log', 'open_environ', 'spawn', 'Server', 'last_line']
+__all__ = ['logger', 'port_free', 'free_port', 'ServiceSpec', 'open_log', 'spawn', 'Server', 'last_line']
 
 # %% ../../nbs/02_local/07_server.ipynb #2f925a4f
 logger = logging.getLogger(__name__)
@@ -84,10 +84,6 @@ def open_log(
     if path.exists() and path.stat().st_size > limit: path.replace(path.with_name(f'{path.name}.1'))
     return path.open('ab')
 
-def open_environ() -> dict:
-    "This process's environment without the keys and passwords: each process is given those that it needs by its spec."
-    return {k: v for k, v in os.environ.items() if k not in secret_names()}
-
 def _identity(user):
     if not user: return {}
     import pwd
@@ -100,7 +96,8 @@ def spawn(
 ) -> subprocess.Popen:
     "Start the process of a spec in a session of its own; `before` and `ready` are the caller's. Raises `StackError`."
     argv, home = [str(o) for o in (spec.argv() if callable(spec.argv) else spec.argv)], Path(home).resolve()
-    env = {**open_environ(), **{k: str(v) for k, v in spec.env.items()}, RUN_VARIABLE: str(home)}
+    given = {k: str(v) for k, v in spec.env.items()}
+    env = {**clean_environ(master=given.get('SPARK_MASTER', 'local')), **given, RUN_VARIABLE: str(home)}
     try:
         with open_log(spec.log) if spec.log else open(os.devnull, 'wb') as log:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env,

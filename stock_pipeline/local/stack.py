@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from ..core.config import Settings, load_settings
 from ..core.disk import disk_errors
 from ..core.errors import StackError
+from .environment import clean_environ, shed_environment
 from stock_pipeline.local.home import (
     SMALL_DISK, check_erasable, home_lock, home_processes, is_home, lock_holder, make_home,
 )
@@ -73,6 +74,7 @@ def settings(self:Stack) -> Settings:
     if self.redis: new |= {'redis_url': SecretStr(self.redis.url)}
     if self.postgres:
         new |= {'postgres_host': '127.0.0.1', 'postgres_port': self.postgres.port}
+        new |= {'postgres_sslmode': 'disable', 'postgres_sslrootcert': ''} # loopback: there is no TLS to ask for
         new |= {f'{name}_password': SecretStr(self.postgres.password(role)) for role, name in ROLE_SETTINGS.items()}
     return self._settings.model_copy(update=new)
 
@@ -147,7 +149,7 @@ def guarded(
     if not made: raise _not_empty(home)
     argv = [sys.executable, '-c', _GUARD, str(home), str(Path(find_spec('stock_pipeline').origin).parents[1])]
     guard = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                             start_new_session=True)
+                             start_new_session=True, env=clean_environ())
     try: yield
     finally:
         try: erase_home(home)
@@ -177,6 +179,7 @@ def embedded_stack(
     **overrides # settings, e.g. twin_seed=3
 ): # gives `Settings` with real addresses and passwords
     "Real servers for a while; afterwards nothing is left of them."
+    shed_environment()
     home = Path(home or tempfile.mkdtemp(prefix='stock-pipeline-')).resolve()
     if home.exists() and any(home.iterdir()): raise _not_empty(home)
     settings = load_settings(None, **throwaway_settings(home) | overrides)

@@ -18,7 +18,7 @@ from ..core.errors import PipelineError, in_words
 from ..core.heartbeat import alive, beat_path, read_beat
 from ..local.archives import missing_artifacts
 from ..local.java import find_java
-from ..local.home import kept_settings, read_state
+from ..local.home import kept_settings, last_failure, read_state
 from ..serve.page_process import page_answers
 
 # %% auto #0
@@ -151,6 +151,7 @@ def _page(settings):
 def hop_findings(settings:Settings) -> list[Finding]: # from left to right
     "Every hop of a pipeline that was started, with the settings in effect."
     home = settings.stock_pipeline_home
+    failures = {o['name']: last_failure(o) for o in read_state(home)['services']}
     see = lambda name: f'`stock-pipeline logs {name}` says why; `stock-pipeline up` starts it again'
     hops = [
         ('Supervisor', lambda: _supervised(home), 'Start it with: stock-pipeline up'),
@@ -161,7 +162,14 @@ def hop_findings(settings:Settings) -> list[Finding]: # from left to right
         ('Database', lambda: _database(settings), see('postgres')),
         ('Cache', lambda: _cache(settings), see('redis')),
         ('Dashboard', lambda: _page(settings), see('dashboard'))]
-    return [checked(*h) for h in hops]
+    return [_explained(checked(*h), failures) for h in hops]
+
+_SERVICE_OF = {'Producer': 'producer', 'Broker': 'kafka', 'Stream job': 'stream', 'Database': 'postgres',
+               'Cache': 'redis', 'Dashboard': 'dashboard'}
+
+def _explained(finding, failures): # a service that does not start knows better than who asks it
+    why = failures.get(_SERVICE_OF.get(finding.name))
+    return finding if finding.ok or not why else Finding(finding.name, False, why, finding.remedy)
 
 def diagnose(settings:Settings) -> list[Finding]:
     "The machine, and the hops if the pipeline was started in this home."

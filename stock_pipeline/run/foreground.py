@@ -10,6 +10,7 @@ import asyncio, logging, os, threading, time
 from ..core.config import Settings, secret_names
 from ..core.errors import ConfigError
 from ..core.private_parts import end_java
+from ..local.environment import check_user
 from ..local.process import stop_event, stop_signals
 
 # %% auto #0
@@ -48,6 +49,7 @@ def serve_producer(settings:Settings):
 def serve_stream(settings:Settings):
     "The Spark job, until a signal."
     from stock_pipeline.job.job import run_stream
+    check_user()
     stop = threading.Event()
     # the settings hold the secrets; the JVM and Spark's workers are not told
     for name in secret_names(): os.environ.pop(name, None)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 from rich.console import Console, Group
@@ -17,6 +18,7 @@ from ..core.config import Settings
 from ..core.disk import DiskWatch
 from ..core.errors import PipelineError, in_words
 from ..core.heartbeat import alive, beat_path
+from ..local.home import last_failure
 from ..local.postgres import folder_elsewhere
 from .status import pipeline_status
 from .supervisor import Supervisor
@@ -24,8 +26,8 @@ from ..store.progress import read_offsets
 from ..store.reader import Reader
 
 # %% auto #0
-__all__ = ['COLOUR', 'BADGE', 'figures_line', 'status_table', 'Announcer', 'Every', 'LiveScreen', 'LineScreen', 'replay_stored',
-           'RateMeter', 'watch_pipeline']
+__all__ = ['COLOUR', 'BADGE', 'figures_line', 'status_table', 'Announcer', 'StartNews', 'Every', 'LiveScreen', 'LineScreen',
+           'replay_stored', 'RateMeter', 'watch_pipeline']
 
 # %% ../../nbs/12_run/05_screen.ipynb #bd7528f5
 COLOUR = {'running': 'green', 'finished': 'green', 'starting': 'yellow', 'waiting': 'yellow', 'backoff': 'red',
@@ -41,7 +43,7 @@ def _services(services):
         table.add_column(c, justify='right' if c in ('pid', 'memory') else 'left')
     for o in services:
         restarted = f"restarted {o['restarts']} times" if o['restarts'] else ''
-        note = restarted if o['state'] == 'running' else o['detail']
+        note = restarted if o['state'] == 'running' else o['detail'] or last_failure(o)
         memory = _figure(o.get('memory_mb') and round(o['memory_mb']), ' MB') if o['pid'] else ''
         state = Text(o['state'], COLOUR.get(o['state'], ''))
         table.add_row(o['name'], state, o['address'], str(o['pid'] or ''), memory, note[:100])
@@ -108,6 +110,27 @@ class Announcer:
         if key in self.said: return
         self.said.add(key)
         self.console.print(words, soft_wrap=True)
+
+# %% ../../nbs/12_run/05_screen.ipynb #d7a2374e
+class StartNews:
+    "Says of each service once that it is up, and each time why it has failed: for who waits and sees no table."
+    def __init__(self,
+        say:Callable[[str], object], # takes a line
+        clock=time.monotonic, # s
+    ): self._say, self._clock, self._start, self._said = say, clock, clock(), set()
+
+    def tell(self,
+        services:list[dict], # of a status
+    ):
+        "Say what is new."
+        for o in services:
+            if o['state'] in ('running', 'finished'): self._once(f"{o['name']} is up", self._clock() - self._start)
+            elif why := last_failure(o): self._once(why)
+
+    def _once(self, line, seconds=None):
+        if line in self._said: return
+        self._said.add(line)
+        self._say(line if seconds is None else f'{line} after {seconds:.1f} s')
 
 # %% ../../nbs/12_run/05_screen.ipynb #179b0622
 class Every:

@@ -56,7 +56,7 @@ def _beating(name, env, settings, **more): # a service that says by a heartbeat 
 
 def pipeline_specs(
     settings:Settings, # in effect: real addresses and passwords
-    jars:str='', # connector archives, with commas
+    jars:str='', # class path of the connector's archives
     java:Path|None=None, # JAVA_HOME for Spark
 ) -> list[ServiceSpec]:
     "Producer, stream job and dashboard, for the supervisor."
@@ -72,9 +72,9 @@ def pipeline_specs(
     return [dashboard, stream, producer]
 
 # %% ../../nbs/12_run/01_services.ipynb #4f90936a
-def connector_jars(settings:Settings) -> str: # with commas
+def connector_jars(settings:Settings) -> str: # a class path
     "The Kafka connector of Spark in the cache."
-    return ','.join(map(str, jar_paths(settings.stock_pipeline_cache, 'spark')))
+    return os.pathsep.join(map(str, jar_paths(settings.stock_pipeline_cache, 'spark')))
 
 # %% ../../nbs/12_run/01_services.ipynb #39cacf44
 # of the small JVM that only writes the command line of the big one
@@ -139,7 +139,6 @@ def with_archive(
         options = archive.options()
         makes_one = any(str(archive.part) in o for o in options)
         job.stop_timeout = spec.stop_timeout + (30 if makes_one else 0) # s to write it down
-        given = os.environ.get('SPARK_SUBMIT_OPTS', '')
-        env['SPARK_SUBMIT_OPTS'] = ' '.join([given, '-XX:-UsePerfData', *(f'"{o}"' for o in options)]).strip()
+        env['SPARK_SUBMIT_OPTS'] = ' '.join(['-XX:-UsePerfData', *(f'"{o}"' for o in options)])
     job.before = before
     return job

@@ -16,7 +16,7 @@ from ..core.config import Settings
 from ..core.disk import read_disk
 from ..core.errors import PipelineError
 from ..core.heartbeat import alive, beat_path
-from ..local.home import kept_settings, read_state, state_problem
+from ..local.home import kept_settings, last_failure, read_state, state_problem
 from ..local.process import family
 from ..store.progress import read_batches, read_totals
 from ..store.reader import Reader
@@ -86,7 +86,7 @@ def pipeline_status(
     return doc | _measured(home, services, reader, settings)
 
 UNSUPERVISED = 'No supervisor; `stock-pipeline up` starts it again, `stock-pipeline down` ends what is left'
-_SHOWN = 'name', 'state', 'address', 'pid', 'restarts', 'detail'
+_SHOWN = 'name', 'state', 'address', 'pid', 'restarts', 'detail', 'error'
 
 def _shown(service, memory):
     told = {k: service.get(k) for k in _SHOWN}
@@ -99,7 +99,7 @@ def _nothing(home):
 
 # %% ../../nbs/12_run/04_status.ipynb #b1b8a2c9
 def _measured(home, services, reader, settings): # what only a pipeline that runs can tell
-    ill = [f"{o['name']} is {o['state']}" for o in services if o['state'] not in ('running', 'finished')]
+    ill = [_illness(o) for o in services if o['state'] not in ('running', 'finished')]
     figures = {}
     if not any(o['name'] == 'postgres' and o['state'] != 'running' for o in services): # one that starts is not asked
         try: figures = _figures(reader, settings)
@@ -111,6 +111,10 @@ def _measured(home, services, reader, settings): # what only a pipeline that run
     unknown = beat.facts.get('unknown_symbols', []) if beat else []
     state = dict(disk=disk and disk._asdict(), unknown_symbols=unknown, problem='; '.join(ill), healthy=not ill)
     return figures | state
+
+def _illness(service):
+    why = last_failure(service)
+    return f"{service['name']} is {service['state']}" + (f' ({why})' if why else '')
 
 def _figures(reader, settings):
     now_ms = round(time.time()*1000)

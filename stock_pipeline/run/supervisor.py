@@ -46,7 +46,8 @@ class Tended:
     restarts: int = 0
     failures: int = 0 # starts in a row that did not last
     since: float = field(default_factory=time.time) # epoch seconds of the latest change
-    error: PipelineError|None = None # why the latest start failed
+    error: PipelineError|None = None # how the latest life ended; None once it is ready again
+    unready: str = '' # what the latest question whether it is ready has met
     ready: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event) # the process has ended, or shall end
@@ -61,7 +62,8 @@ def as_dict(self:Tended) -> dict:
     process = dict(pid=self.ref.pid, start=self.ref.start) if lives else dict(pid=None, start='')
     ending = dict(folder=self.spec.folder, stop_signal=int(self.spec.stop_signal), stop_timeout=self.spec.stop_timeout)
     log = str(self.spec.log or '')
-    told = dict(name=self.spec.name, state=self.state, address=address, detail=self.detail, log=log)
+    told = dict(name=self.spec.name, state=self.state, address=address, detail=self.detail, log=log,
+                error=str(self.error or ''))
     return dict(**told, **process, **ending, restarts=self.restarts, since=round(self.since, 3))
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #1d6e25a0
@@ -223,26 +225,30 @@ def _watch(self:Supervisor, svc): # why it ended
             if code == 0 and spec.may_finish: return 'finished'
             how = f'ended with code {code}' if code >= 0 else f'killed by {signal.Signals(-code).name}'
             return self._died(svc, how)
-        if self._asks(spec):
-            fails, svc.error = 0, None
+        if self._asks(svc):
+            fails, svc.error, svc.unready = 0, None, ''
             svc.ready.set()
             self._set(svc, 'running')
         elif svc.ready.is_set():
             fails += 1
             if fails >= spec.fails: return self._died(svc, f'failed {fails} health checks')
             self._set(svc, 'unhealthy', f'failed {fails} of {spec.fails} health checks')
-        elif time.monotonic() > late: return self._died(svc, f'not ready within {spec.start_timeout:.0f} s')
+        elif time.monotonic() > late: return self._died(svc, _late(svc))
         svc.wake.wait(spec.check_every if svc.ready.is_set() else 0.05)
         svc.wake.clear() # before the next look, so that no end is missed
     return ''
 
 # %% ../../nbs/12_run/03_supervisor.ipynb #ef720bd7
 @patch
-def _asks(self:Supervisor, spec):
-    try: return bool(spec.ready())
+def _asks(self:Supervisor, svc):
+    try: return bool(svc.spec.ready())
     except Exception as e:
-        logger.debug('%s is not ready: %s', spec.name, e)
+        svc.unready = next(iter(str(e).splitlines()), type(e).__name__)
+        logger.debug('%s is not ready: %s', svc.spec.name, e)
         return False
+
+def _late(svc): # in words
+    return f'not ready within {svc.spec.start_timeout:.0f} s' + (f' ({svc.unready})' if svc.unready else '')
 
 @patch
 def _died(self:Supervisor, svc, how):

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import asyncio, logging, os, subprocess, sys, time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import TextIO, cast
 
 import psutil
 from rich.console import Console
@@ -18,17 +19,20 @@ from ..core.disk import check_room
 from ..core.errors import FeedAuthError, FeedError, PipelineError, StackError, in_words
 from ..core.waiting import ask_until
 from ..local.archives import fetch_artifacts, missing_artifacts
-from ..local.home import home_lock, keep_settings, make_home, running_supervisor, settings_env
+from ..local.environment import check_user, clean_environ
+from stock_pipeline.local.home import (
+    home_lock, keep_settings, last_failure, make_home, running_supervisor, settings_env,
+)
 from ..local.java import find_java, java_home
 from .services import connector_jars, pipeline_specs, spark_archive, with_archive
 from ..local.stack import Stack
 from ..local.server import free_port, last_line
-from .screen import Announcer, LineScreen, LiveScreen, status_table, watch_pipeline
+from .screen import Announcer, LineScreen, LiveScreen, StartNews, status_table, watch_pipeline
 from .status import pipeline_status
 from .supervisor import Supervisor, end_leftovers
 
 # %% auto #0
-__all__ = ['log', 'CHILD', 'check_key', 'check_machine', 'fetch_with_bar', 'build', 'run_up', 'run_child']
+__all__ = ['log', 'CHILD', 'check_key', 'check_machine', 'fetch_with_bar', 'build', 'run_up', 'LastingOutput', 'run_child']
 
 # %% ../../nbs/12_run/06_up.ipynb #4a76ddaf
 log = logging.getLogger(__name__)
@@ -43,6 +47,13 @@ async def check_key(settings:Settings):
         except FeedAuthError: raise
         except FeedError as e: log.warning('the key could not be checked: %s', e)
 
+def _check_paths(settings):
+    for name in ('stock_pipeline_home', 'stock_pipeline_cache'):
+        path = str(getattr(settings, name))
+        if os.pathsep not in path: continue
+        raise StackError(f'{path} holds a {os.pathsep!r}, which Java takes for the end of a path',
+                         f'Set {name.upper()} to another folder')
+
 def check_machine(
     settings:Settings,
     need_gb:float=2.5, # memory the whole stack may take
@@ -50,6 +61,8 @@ def check_machine(
     "Refuse what cannot work with a `StackError`; say what will be tight."
     if sys.platform not in ('linux', 'darwin'):
         raise StackError('Windows itself is not supported', 'Use WSL2: https://learn.microsoft.com/windows/wsl')
+    check_user()
+    _check_paths(settings)
     check_room(settings.stock_pipeline_home, 500)
     find_java()
     free = psutil.virtual_memory().available/2**30
@@ -106,7 +119,7 @@ def run_up(
     console:Console|None=None,
 ):
     "Start everything and stay until Ctrl-C, or until the replay is done; raises `PipelineError` when it cannot."
-    console, home = console or Console(stderr=True), settings.stock_pipeline_home
+    console, home = console or Console(file=cast(TextIO, LastingOutput(sys.stderr))), settings.stock_pipeline_home
     _refuse_second(home)
     if detach: return _detached(settings, console)
     with home_lock(home): end_leftovers(home) # before the ports are chosen: they may hold them
@@ -125,6 +138,19 @@ def _report(doc, console):
     counts = doc['ticks_stored'], doc['duplicates'], doc['dead_letters']
     console.print('{:,} ticks stored, {:,} duplicates, {:,} dead letters'.format(*counts))
 
+# %% ../../nbs/12_run/06_up.ipynb #eb420bcd
+class LastingOutput:
+    "A stream whose reader may go away: what can no longer be written is dropped."
+    def __init__(self, stream:TextIO): self._stream = stream
+    def __getattr__(self, name): return getattr(self._stream, name)
+
+    def write(self, text:str) -> int: # characters, written or dropped
+        try: return self._stream.write(text)
+        except OSError: return len(text)
+
+    def flush(self):
+        with suppress(OSError): self._stream.flush()
+
 # %% ../../nbs/12_run/06_up.ipynb #43a42462
 CHILD = 'from stock_pipeline.run.up import run_child; run_child()'
 
@@ -136,26 +162,40 @@ def _detached(settings, console):
         why = f'{e.filename} cannot be made: {e.strerror}'
         raise StackError(why, 'Check the folder, or choose another with --home') from None
     log_path = home/'logs'/'supervisor.log'
+    env = clean_environ(master=settings.spark_master) | settings_env(settings)
+    news = StartNews(lambda line: console.print(line, soft_wrap=True, highlight=False))
     with log_path.open('wb') as out:
-        child = subprocess.Popen([sys.executable, '-P', '-c', CHILD], env={**os.environ, **settings_env(settings)},
-                                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=home)
+        child = subprocess.Popen([sys.executable, '-P', '-c', CHILD], env=env, stdin=subprocess.DEVNULL,
+                                 stdout=out, stderr=out, start_new_session=True, cwd=home)
     with console.status('Starting …') if console.is_terminal else nullcontext():
-        doc = _await_healthy(child, home, log_path)
+        doc = _await_healthy(child, home, log_path, news)
     console.print(status_table(pipeline_status(home, memory=True)))
     took, stop = time.monotonic() - start, in_words('stock-pipeline down')
     words = f'Healthy after {took:.1f} s. Dashboard: http://localhost:{_page(doc)}. Stop it with: {stop}'
     console.print(words, soft_wrap=True)
 
-def _await_healthy(child, home, log_path, patience=240): # the first status that is
+def _await_healthy(child, home, log_path, news, patience=240): # the first status that is
     ended = lambda: child.poll() is not None
     healthy = lambda doc: doc['healthy'] and doc['supervisor'] == child.pid
-    doc = ask_until(lambda: pipeline_status(home), patience, lambda doc: ended() or healthy(doc), pause=.5, not_yet=())
+    def look():
+        doc = pipeline_status(home)
+        if doc['supervisor'] == child.pid: _tell(doc, news)
+        return doc
+    doc = ask_until(look, patience, lambda doc: ended() or healthy(doc), pause=.5, not_yet=())
     if healthy(doc): return doc
     if ended():
         said = last_line(log_path).removeprefix('Error: ')
         raise StackError(said or 'The pipeline ended while it started', f'See {log_path}')
     remedy = f'It goes on trying; see {log_path}, or stop it with `stock-pipeline down`'
     raise StackError(f"Not healthy after {patience:.0f} s: {doc['problem']}", remedy)
+
+_ATTEMPTS = 3 # starts of one service that fail before nobody waits any more
+
+def _tell(doc, news):
+    news.tell(doc['services'])
+    for o in doc['services']:
+        if o['restarts'] < _ATTEMPTS or not (why := last_failure(o)): continue
+        raise StackError(why.rstrip('.'), 'It goes on trying; `stock-pipeline down` stops it')
 
 def _page(doc): return next((o['address'].rpartition(':')[2] for o in doc['services'] if o['name'] == 'dashboard'), '?')
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.config import Settings
+from ..local.environment import shed_environment
 
 # %% auto #0
 __all__ = ['JVM_OPTIONS', 'LATER', 'HOT', 'CONNECTOR', 'spark_conf', 'make_session', 'task_limit', 'ClockWatch']
@@ -51,16 +52,16 @@ _CONF = {
 def _here(jars): # on this machine; jars need no copies
     options = {'spark.driver.extraJavaOptions': f'{JVM_OPTIONS} {LATER} {HOT}',
                'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1'}
-    return {**options, 'spark.driver.extraClassPath': jars.replace(',', os.pathsep)} if jars else options
+    return {**options, 'spark.driver.extraClassPath': jars} if jars else options
 
 def _on_cluster(jars): # options before the user's own extraJavaOptions, so that those win; the driver reads no records
     options = {'spark.driver.extraJavaOptions': f'{JVM_OPTIONS} -XX:TieredStopAtLevel=1',
                'spark.executor.defaultJavaOptions': f'{JVM_OPTIONS} {LATER}'}
-    return {**options, 'spark.jars': jars} if jars else options
+    return {**options, 'spark.jars': jars.replace(os.pathsep, ',')} if jars else options
 
 def spark_conf(
     settings:Settings,
-    jars:str='', # connector archives, with commas
+    jars:str='', # class path of the connector's archives
 ) -> dict[str, str]:
     "The session's configuration."
     place = _here if settings.spark_master.startswith('local') else _on_cluster
@@ -75,11 +76,12 @@ def _connector_bundled():
 
 def make_session(
     settings:Settings,
-    jars:str='', # connector archives, with commas; without them Spark's own, else Spark's resolver loads them
+    jars:str='', # class path of the connector's archives; without them Spark's own, else Spark's resolver loads them
 ):
     "Start Spark; the slowest part of the job's start, so it runs beside the waiting for the servers."
     from pyspark.sql import SparkSession
     if settings.spark_master.startswith('local'):
+        shed_environment('Spark', 'Java', 'Python')
         os.environ.setdefault('PYSPARK_PYTHON', sys.executable) # workers see the same packages
         os.environ.setdefault('SPARK_LOCAL_IP', '127.0.0.1')
     conf = spark_conf(settings, jars)
