@@ -26,9 +26,9 @@ LIBPQ = {
 SPARK = {
     'SPARK_HOME': '/no/spark', 'SPARK_CONF_DIR': '/no/conf', 'SPARK_REMOTE': 'sc://192.0.2.1',
     'SPARK_API_MODE': 'connect', 'SPARK_LOCAL_IP': '192.0.2.7', 'SPARK_LOCAL_DIRS': '/proc/no',
-    'SPARK_SUBMIT_OPTS': '-Xbroken', 'SPARK_DAEMON_JAVA_OPTS': '-Xbroken', 'PYSPARK_PYTHON': '/no/python',
-    'PYSPARK_DRIVER_PYTHON': 'jupyter', 'PYSPARK_SUBMIT_ARGS': '--master yarn pyspark-shell', 'PYSPARK_GATEWAY_PORT': '1',
-    'HADOOP_CONF_DIR': '/no/conf', 'HADOOP_HOME': '/no/hadoop', 'YARN_CONF_DIR': '/no/conf', 'HADOOP_USER_NAME': 'nobody'}
+    'SPARK_SUBMIT_OPTS': '-Xbroken', 'SPARK_DAEMON_JAVA_OPTS': '-Xbroken', 'PYSPARK_PYTHON': '/no/p',
+    'PYSPARK_DRIVER_PYTHON': 'jupyter', 'PYSPARK_SUBMIT_ARGS': '--master yarn', 'PYSPARK_GATEWAY_PORT': '1',
+    'HADOOP_CONF_DIR': '/no/conf', 'HADOOP_HOME': '/no/hadoop', 'YARN_CONF_DIR': '/no/conf', 'HADOOP_USER_NAME': 'x'}
 JAVA = {
     'JAVA_TOOL_OPTIONS': '-javaagent:/no/such.jar', '_JAVA_OPTIONS': '-Xmx1k', 'JDK_JAVA_OPTIONS': '-Xbroken',
     'JAVA_OPTS': '-Xbroken', 'CLASSPATH': '/no/such.jar', 'KAFKA_OPTS': '-Xbroken', 'KAFKA_HEAP_OPTS': '-Xmx1k',

@@ -242,7 +242,7 @@ def postgres_dsn(self:Settings,
 ) -> dict: # keyword arguments of `psycopg2.connect`
     "How to reach PostgreSQL; a dict, so that the password never stands in a URL."
     its_user, its_password = self.role(role)
-    tls = dict(sslmode=self.postgres_sslmode)
+    tls: dict[str, str] = dict(sslmode=self.postgres_sslmode)
     if self.postgres_sslrootcert: tls['sslrootcert'] = self.postgres_sslrootcert
     # a path that vanished without a word is noticed in seconds
     watched = dict(keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=15_000)
