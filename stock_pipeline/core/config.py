@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import ConfigError
-from .records import AHEAD_MS
+from .records import AHEAD_MS, SYMBOL_PATTERN
 
 # %% auto #0
 __all__ = ['SYMBOL', 'default_home', 'default_cache', 'parse_symbols', 'Settings', 'setting_names', 'secret_names',
@@ -34,7 +34,7 @@ def default_cache() -> Path: # folder for downloads
     return Path('/var/cache')/_PROGRAM if _is_root() else user_cache_path(_PROGRAM, appauthor=False)
 
 # %% ../../nbs/01_core/02_config.ipynb #70cfcd7a
-SYMBOL = re.compile(r'[A-Z0-9][A-Z0-9.:_^=-]{0,23}')
+SYMBOL = re.compile(SYMBOL_PATTERN)
 
 def parse_symbols(
     text:str|list|tuple, # 'AAPL, msft' or a sequence of symbols
@@ -45,7 +45,8 @@ def parse_symbols(
     if not symbols: raise ValueError('at least one symbol, e.g. AAPL,MSFT')
     for o in symbols:
         if SYMBOL.fullmatch(o): continue
-        raise ValueError(f'{o!r} is not a symbol: letters, digits and . : _ ^ = - only, at most 24')
+        raise ValueError(f'{o!r} is not a symbol: letters, digits, . : _ ^ = & - and blanks inside, at most 24 in all, '
+            'beginning with a letter, a digit or ^')
     return symbols
 
 # %% ../../nbs/01_core/02_config.ipynb #162d033f
@@ -66,7 +67,7 @@ class Settings(BaseSettings):
         description='Symbols to follow, with commas between.')
     transport: Literal['auto', 'websocket', 'rest'] = Field('auto', validation_alias='FEED',
         description='How ticks are fetched, not where they come from: websocket (trades), rest (quotes by polling), '
-            'auto (trades, and quotes while the stream is away).')
+            'auto (both: each trade of the stream, and a quote of each symbol every FETCH_INTERVAL seconds).')
     fetch_interval: float = Field(30, gt=0, le=86400, description='Seconds between two rounds of REST quotes.')
     symbol_delay: float = Field(3, ge=0, le=3600, description='Seconds between two symbols of one round.')
     rate_limit: int = Field(54, ge=1, le=1800,

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from .errors import RecordError
 
 # %% auto #0
-__all__ = ['SCALE', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'AHEAD_MS', 'Price', 'Number', 'Shares', 'Millis',
-           'Symbol', 'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES', 'DEAD_LETTER_START',
-           'DEAD_LETTER_STAGES', 'to_number', 'to_price', 'Rule', 'Tick', 'tick_schema', 'encode_tick', 'strict_json',
-           'parse_json', 'decode_tick', 'DeadLetterRecord', 'encode_dead_letter', 'decode_dead_letter',
-           'trade_event_id', 'quote_event_id']
+__all__ = ['SCALE', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'AHEAD_MS', 'SYMBOL_PATTERN', 'Price', 'Number',
+           'Shares', 'Millis', 'Symbol', 'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES',
+           'DEAD_LETTER_START', 'DEAD_LETTER_STAGES', 'to_number', 'to_price', 'Rule', 'Tick', 'tick_schema',
+           'encode_tick', 'strict_json', 'parse_json', 'decode_tick', 'DeadLetterRecord', 'encode_dead_letter',
+           'decode_dead_letter', 'trade_event_id', 'quote_event_id']
 
 # %% ../../nbs/01_core/03_records.ipynb #7961b698
 SCALE = Decimal('0.000001') # six decimals: a micro-dollar
@@ -49,6 +49,10 @@ SCHEMA_VERSION: Literal[1] = 1
 FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000 # years 2000 to 2100: seconds or microseconds fall outside
 AHEAD_MS = 300_000 # five minutes: so far ahead of its own arrival may a tick be, because clocks disagree
 
+# What a symbol is: upper case, e.g. BRK.B, BF-B, ^GSPC, M&M.NS, BINANCE:BTCUSDT, IC MARKETS:1, OANDA:EUR_USD. A blank
+# only inside, and neither quotes nor slashes, so that it is nothing but a name in SQL, in a path and on a page.
+SYMBOL_PATTERN = '[A-Z0-9^](?:[A-Z0-9.:_^=& -]{0,22}[A-Z0-9.:_^=&-])?'
+
 class Rule(dict):
     "A piece of JSON Schema; hashable by identity, because `Annotated` wants that of what it carries."
     __hash__ = object.__hash__ # type: ignore[assignment] # a dict has none
@@ -57,7 +61,7 @@ Price  = Annotated[Decimal, Rule({'type': 'number', 'exclusiveMinimum': 0, 'excl
 Number = Annotated[Decimal, Rule({'type': 'number', 'exclusiveMinimum': -MAX_NUMBER, 'exclusiveMaximum': MAX_NUMBER})]
 Shares = Annotated[Decimal, Rule({'type': 'number', 'minimum': 0, 'exclusiveMaximum': MAX_NUMBER})]
 Millis = Annotated[int, Rule({'type': 'integer', 'minimum': FIRST_MS, 'exclusiveMaximum': LAST_MS})]
-Symbol = Annotated[str, Rule({'type': 'string', 'pattern': '^[A-Z0-9][A-Z0-9.:_^=-]{0,23}$'})]
+Symbol = Annotated[str, Rule({'type': 'string', 'pattern': f'^{SYMBOL_PATTERN}$'})]
 Hash   = Annotated[str, Rule({'type': 'string', 'pattern': '^[0-9a-f]{32}$'})]
 Code   = Annotated[str, Rule({'type': 'string', 'pattern': '^[A-Za-z0-9 _.-]{1,16}$'})]
 

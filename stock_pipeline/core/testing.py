@@ -14,7 +14,7 @@ from pathlib import Path
 from .records import Tick, quote_event_id, trade_event_id
 
 # %% auto #0
-__all__ = ['NOON_MS', 'ManualClock', 'make_tick', 'random_ticks', 'real_day']
+__all__ = ['ODD_SYMBOLS', 'NOON_MS', 'ManualClock', 'make_tick', 'random_ticks', 'real_day']
 
 # %% ../../nbs/01_core/13_testing.ipynb #4f14ace5
 class ManualClock:
@@ -37,6 +37,8 @@ class ManualClock:
         await asyncio.sleep(0)
 
 # %% ../../nbs/01_core/13_testing.ipynb #270d26b8
+ODD_SYMBOLS = ('IC MARKETS:1', 'M&M.NS', '^GSPC', 'BF-B', 'ERE.UN.TO', 'OANDA:EUR_USD', 'BINANCE:BTCUSDT', '0700.HK',
+    'ES=F') # as the feed lists them
 NOON_MS = 1_767_373_200_000 # Friday 2026-01-02, noon in New York
 _BASE = Tick('AAPL', Decimal('189.980000'), NOON_MS, 'websocket', 'simulated', '0'*32, NOON_MS + 5, 0,
     volume=Decimal(5))

@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from ..core.errors import (BadAnswerError, FeedAccessError, FeedAuthError, FeedError,
     FeedUnavailableError, RateLimitError, RecordError, UnknownSymbolError)
-from ..core.records import FIRST_MS, LAST_MS, strict_json, to_number
+from ..core.records import FIRST_MS, LAST_MS, to_number
+from .messages import Doubled, decode_json
 
 # %% auto #0
 __all__ = ['log', 'Quote', 'MarketStatus', 'Profile', 'NewsItem', 'loads', 'error_text', 'feed_error', 'error_class',
@@ -78,9 +79,9 @@ class NewsItem:
 def loads(
     body:bytes|str, # JSON
 ) -> object: # numbers with a point as Decimal
-    "Strict JSON with exact numbers and no key twice, see `strict_json`; raises `ValueError`."
+    "JSON with exact numbers; `NaN` and a key twice are left to the check, see `decode_json`; raises `ValueError`."
     text = body if isinstance(body, str) else body.decode(json.detect_encoding(body))
-    try: return strict_json(text)
+    try: return decode_json(text)
     except RecordError as e: raise ValueError(str(e)) from None
 
 def error_text(body:bytes) -> str: # '' when there is none
@@ -153,6 +154,7 @@ def _millis(doc, key):
 
 def _object(doc):
     if not isinstance(doc, dict): raise _odd('not_an_object', f'a {type(doc).__name__} in the place of an object')
+    if isinstance(doc, Doubled): raise _odd('duplicate_key', 'a key stands twice')
     return doc
 
 # %% ../../nbs/03_feed/02_answers.ipynb #fb83aa26
@@ -163,12 +165,17 @@ def unknown_symbol(symbol:str) -> UnknownSymbolError:
 
 # %% ../../nbs/03_feed/02_answers.ipynb #4d225fdd
 _NAMES = dict(c='price', h='high', l='low', o='open', pc='previous_close', d='change', dp='percent_change')
-_PRICES = ('c', 'h', 'l', 'o', 'pc')
+_DAY = ('h', 'l', 'o', 'pc')
 _NOTHING = Decimal('0.0000005') # rounds to nothing
 
-def _check_prices(symbol, n): # n: the numbers of the quote by their keys
+def _without_zeros(n): # n: the numbers of the quote by their keys; a day's price of zero is not known
+    is_zero = {k: n[k] is not None and 0 <= n[k] <= _NOTHING for k in _DAY}
+    if is_zero['pc']: is_zero |= dict.fromkeys(('d', 'dp'), True)
+    return {k: None if is_zero.get(k) else v for k, v in n.items()}
+
+def _check_prices(symbol, n):
     if n['c'] is None: raise _odd('price_not_a_number', f'quote of {symbol}: no price in c', symbol=symbol)
-    odd = [k for k in _PRICES if n[k] is not None and n[k] <= _NOTHING]
+    odd = [k for k in ('c', *_DAY) if n[k] is not None and n[k] <= _NOTHING]
     if odd:
         keys = ', '.join(odd)
         raise _odd(f'{_NAMES[odd[0]]}_not_positive', f'quote of {symbol}: no price in {keys}', symbol=symbol)
@@ -187,11 +194,12 @@ def parse_quote(
     """A quote of real prices.
 
     Raises `UnknownSymbolError` where all is zero, and `BadAnswerError` with a `reason` for anything else that is no
-    quote: partly zero is an incident of the feed."""
+    quote."""
     doc = _object(doc)
     t_ms = _millis(doc, 't')
     n = {k: _number(doc, k, name) for k, name in _NAMES.items()}
     if t_ms == 0 and not any(n.values()): raise unknown_symbol(symbol)
+    n = _without_zeros(n)
     _check_prices(symbol, n)
     _check_time(symbol, t_ms, latest)
     return Quote(symbol, n['c'], n['d'], n['dp'], n['h'], n['l'], n['o'], n['pc'], t_ms)
@@ -217,7 +225,7 @@ def parse_profile(symbol:str, doc) -> Profile:
 _NEWS_TEXTS = ('headline', 'summary', 'source', 'category', 'url', 'image')
 
 def _is_news(o): # an item with a headline, an id and a time
-    if not isinstance(o, dict) or not o.get('headline'): return False
+    if not isinstance(o, dict) or isinstance(o, Doubled) or not o.get('headline'): return False
     return type(o.get('id')) is int and type(o.get('datetime')) is int and o['datetime'] > 0
 
 def _news_item(symbol, o):

@@ -15,7 +15,8 @@ from ..core.errors import RecordError
 from ..core.records import AHEAD_MS, CHECKS, FIRST_MS, LAST_MS, MAX_NUMBER, to_number, to_price
 
 # %% auto #0
-__all__ = ['Trade', 'DeadLetter', 'TradeMessage', 'Doubled', 'read_frame', 'Horizon', 'parse_item', 'item_bytes', 'read_trades']
+__all__ = ['BEHIND_MS', 'Trade', 'DeadLetter', 'TradeMessage', 'Doubled', 'decode_json', 'read_frame', 'Horizon', 'parse_item',
+           'item_bytes', 'read_trades']
 
 # %% ../../nbs/03_feed/03_messages.ipynb #76c0a76c
 class Trade(NamedTuple):
@@ -56,7 +57,10 @@ _exact = json.JSONDecoder(parse_float=Decimal, parse_constant=Decimal, object_pa
 _forgiving = json.JSONDecoder(parse_float=_any_number, parse_int=_any_integer, parse_constant=Decimal,
     object_pairs_hook=_object)
 
-def _decoded(text):
+def decode_json(
+    text:str,
+) -> object: # numbers with a point as Decimal, also `NaN`; an object with a key twice as `Doubled`
+    "JSON whose faults are left to the check of each part; raises `RecordError`: `not_json`."
     try:
         try: return _exact.decode(text)
         except json.JSONDecodeError: raise
@@ -71,23 +75,27 @@ def read_frame(
     "The object in a frame; raises `RecordError`: `not_utf8`, `not_json`, `not_an_object`, `duplicate_key`."
     try: text = raw.decode('utf-8')
     except UnicodeDecodeError as e: raise RecordError('not_utf8', str(e)[:120]) from None
-    doc = _decoded(text)
+    doc = decode_json(text)
     if not isinstance(doc, dict): raise RecordError('not_an_object', type(doc).__name__)
     if isinstance(doc, Doubled): raise RecordError('duplicate_key', 'of the message')
     return doc, text
 
 # %% ../../nbs/03_feed/03_messages.ipynb #3830920c
+BEHIND_MS = 7*86_400_000 # a week
+
 class Horizon:
-    "The latest time that a trade may carry."
+    "The latest time that a trade may carry, and the earliest."
     def __init__(self,
         clock=lambda: time.time_ns()//1_000_000, # the feed's clock as we know it, epoch ms; None: no limit
         ahead_ms:int=AHEAD_MS,
         doubt:int=30, # so many early trades in a row, and the clock is doubted
         monotonic=time.monotonic, # seconds
+        behind_ms:int=BEHIND_MS,
     ):
         self._clock, self.ahead_ms, self.doubt, self._monotonic = clock, ahead_ms, doubt, monotonic
-        self._start, self._since = clock() if clock else 0, monotonic()
+        self._start, self._since, self.behind_ms = clock() if clock else 0, monotonic(), behind_ms
         self.early = self._limit = 0 # early trades in a row
+        self.old, self._has_fresh = 0, False # old trades in a row; whether another one has come
 
     def __call__(self) -> int: # epoch ms
         "The limit now."
@@ -106,6 +114,36 @@ class Horizon:
         self.early = 0 if any(t.t_ms <= self._limit for t in trades) else before + early + len(trades)
         return before < self.doubt <= self.early
 
+# %% ../../nbs/03_feed/03_messages.ipynb #2a9f4fae
+from fastcore.basics import patch
+
+# %% ../../nbs/03_feed/03_messages.ipynb #daab7e05
+@patch(as_prop=True)
+def is_old(self:Horizon) -> bool:
+    "Whether what comes is no live feed: all trades are old."
+    return self.old > 0 and (not self._has_fresh or self.old >= self.doubt)
+
+@patch
+def _floor(self:Horizon): return self._limit - self.ahead_ms - self.behind_ms
+
+@patch(as_prop=True)
+def earliest(self:Horizon) -> int: # epoch ms
+    "The earliest time that a trade may carry, by the clock of the last call."
+    has_none = self._clock is None or not self._has_fresh or self.is_old
+    return FIRST_MS if has_none else max(FIRST_MS, self._floor())
+
+@patch
+def note_age(self:Horizon,
+    trades:Sequence, # of one frame
+    old:int, # dead letters for their age
+) -> bool: # True when the feed counts as old from now on
+    "Tell how old it was."
+    if self._clock is None: return False
+    before, floor = self.is_old, self._floor()
+    if any(t.t_ms >= floor for t in trades): self.old, self._has_fresh = 0, True
+    else: self.old += old + len(trades)
+    return self.is_old and not before
+
 # %% ../../nbs/03_feed/03_messages.ipynb #24c46893
 def _number(v, name): # a JSON number, exact
     if v.__class__ is not Decimal and v.__class__ is not int: raise RecordError(f'{name}_not_a_number', repr(v)[:80])
@@ -123,16 +161,19 @@ def _conditions(c):
     if not _CONSTANTS.isdisjoint(codes): raise RecordError('conditions_not_allowed', repr(c)[:80])
     return _codes(codes)
 
-def _time(t, latest):
+def _time(t, latest, earliest):
     if t.__class__ is not int: raise RecordError('time_not_an_integer', repr(t)[:80])
     if not FIRST_MS <= t < LAST_MS: raise RecordError('time_out_of_range', str(t)[:80])
     if t > latest: raise RecordError('time_ahead', f'{t}: more than {(t - latest)//1000} s beyond what is allowed')
+    if t < earliest: raise RecordError('time_behind', f'{t}: more than {(earliest - t)//86_400_000} days before that')
     return t
 
 # %% ../../nbs/03_feed/03_messages.ipynb #5c920a1a
 def parse_item(
     o, # an item of `data`
     latest:int=LAST_MS, # epoch ms; see `Horizon`
+    earliest:int=FIRST_MS, # epoch ms
+    wanted:frozenset|None=None, # symbols that were asked for; None: any
 ) -> Trade:
     "The trade, or a `RecordError` that names the first thing that is wrong."
     if not isinstance(o, dict): raise RecordError('not_an_object', repr(o)[:80])
@@ -143,7 +184,8 @@ def parse_item(
     volume = Decimal(0) if volume is None else _number(volume, 'volume')
     if to_number(volume, 'volume') < 0: raise RecordError('volume_out_of_range', str(volume)[:80])
     to_price(_number(o['p'], 'price'))
-    symbol, t_ms, conditions = CHECKS['symbol'](o['s']), _time(o['t'], latest), _conditions(o.get('c'))
+    symbol, t_ms, conditions = CHECKS['symbol'](o['s']), _time(o['t'], latest, earliest), _conditions(o.get('c'))
+    if wanted is not None and symbol not in wanted: raise RecordError('symbol_not_asked', symbol)
     return Trade(symbol, Decimal(o['p']), t_ms, Decimal(volume), conditions)
 
 # %% ../../nbs/03_feed/03_messages.ipynb #a3c74220
@@ -151,13 +193,14 @@ _TINY = Decimal('0.0000005') # what does not round to nothing is larger
 _HUGE = MAX_NUMBER - _TINY # what does not round to the limit is smaller
 _symbol = lru_cache(maxsize=10_000)(CHECKS['symbol'])
 
-def _quick(o, latest): # a Trade; None or any exception: `parse_item` decides
+def _quick(o, latest, earliest, wanted): # a Trade; None or any exception: `parse_item` decides
     s, p, t, v, c = _symbol(o['s']), o['p'], o['t'], o.get('v'), o.get('c')
     if p.__class__ is int: p = Decimal(p)
     if v.__class__ is int: v = Decimal(v)
     if o.__class__ is not dict or t.__class__ is not int: return
+    if wanted is not None and s not in wanted: return
     if p.__class__ is not Decimal or v.__class__ is not Decimal: return
-    if _TINY < p < _HUGE and 0 <= v < _HUGE and FIRST_MS <= t <= latest:
+    if _TINY < p < _HUGE and 0 <= v < _HUGE and earliest <= t <= latest:
         return Trade(s, p, t, v, _conditions(c) if c else ())
 
 _BLANK = re.compile(r'[ \t\n\r]*')
@@ -186,13 +229,15 @@ def read_trades(
     data:list, # the `data` of a message
     text:str|None=None, # of the message, for the bytes of dead letters; default: none
     latest:int=LAST_MS, # epoch ms; see `Horizon`
+    earliest:int=FIRST_MS, # epoch ms
+    wanted:frozenset|None=None, # symbols that were asked for; None: any
 ) -> tuple[list[Trade], tuple[DeadLetter, ...]]: # trades, and what is none
     "Trades of a message in their order, and the items that cannot be one."
     trades, bad, latest = [], [], min(latest, LAST_MS - 1)
     for i, o in enumerate(data):
-        try: trade = _quick(o, latest)
+        try: trade = _quick(o, latest, earliest, wanted)
         except (KeyError, TypeError, AttributeError, ArithmeticError, RecordError): trade = None
-        try: trades.append(trade or parse_item(o, latest))
+        try: trades.append(trade or parse_item(o, latest, earliest, wanted))
         except RecordError as e: bad.append((i, e))
     if not bad: return trades, ()
     raw = item_bytes(text) if text else None

@@ -18,6 +18,7 @@ from ..core.errors import (BadAnswerError, ConfigError, FeedAccessError, FeedAut
 from ..core.network import NOT_TRUSTED, is_distrust, is_loopback, proxy_for, trust
 from .answers import error_class, feed_error
 from .finnhub import backoff, checked_key, retry_after
+from .key_trust import KeyTrust, refusal
 from .messages import DeadLetter, Horizon, TradeMessage, read_frame, read_trades
 
 # %% auto #0
@@ -69,11 +70,13 @@ class TradeStream:
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
         sleep=asyncio.sleep, # awaitable pause in seconds, between connections
         rng:random.Random|None=None, # for the jitter
+        trust:KeyTrust|None=None, # shared with the client; default: one of its own
     ):
         self._key, self.ws_url, self.symbols = checked_key(key), ws_url, tuple(symbols)
         self.limits, self.horizon, self._on_frame = limits or StreamLimits(), horizon or Horizon(clock), on_frame
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
-        self.stats, self.last_error = StreamStats(), None
+        self.stats, self.trust = StreamStats(), trust or KeyTrust(['stream'])
+        self.last_error, self._error_until = None, 0 # what is wrong, in words; not over before, epoch ms
         self.state = 'idle' # idle, connecting, open, away, finished
         self.last_frame_ms = self.last_ping_ms = self.last_trade_ms = self.opened_ms = None
         self.last_trade_by_symbol = {} # when it came, epoch ms
@@ -82,6 +85,8 @@ class TradeStream:
         self._ws = None # the connection
         self._pinged = False # whether the feed pings
         self._why = None # why the connection ends
+        self._proven = False # whether the feed has said anything on this connection, but errors
+        self._wanted = frozenset(self.symbols) or None
 
     def __repr__(self): return f'TradeStream({self.ws_url}, {len(self.symbols)} symbols, {self.state})'
 
@@ -89,12 +94,15 @@ class TradeStream:
 from fastcore.basics import patch
 
 # %% ../../nbs/03_feed/05_trades.ipynb #c1c89f49
-def _turned_away(response): # the feed answered the handshake with an HTTP status
+@patch
+def _turned_away(self:TradeStream, response): # the feed answered the handshake with an HTTP status
     status = response.status_code
+    detail = f'stream: HTTP {status}'
+    facts = dict(status=status, retry_after=retry_after(response.headers, time.time()))
     cls = error_class(status, response.body or b'') or FeedUnavailableError
+    if cls in (FeedAuthError, FeedAccessError): return refusal(self.trust, 'stream', detail, cls, **facts)
     if cls is BadAnswerError: cls = FeedUnavailableError # a stream has nothing better to do than to try again
-    hint = retry_after(response.headers, time.time())
-    return feed_error(cls, f'stream: HTTP {status}', status=status, retry_after=hint)
+    return feed_error(cls, detail, **facts)
 
 @patch
 def _options(self:TradeStream): # of the WebSocket library
@@ -111,19 +119,29 @@ async def _connect(self:TradeStream):
     try: return await connect(url, **self._options())
     except InvalidURI:
         failure = ConfigError('FINNHUB_WS_URL is not the address of a WebSocket', 'It starts with ws:// or wss://')
-    except InvalidStatus as e: failure = _turned_away(e.response)
+    except InvalidStatus as e: failure = self._turned_away(e.response)
     except (OSError, TimeoutError, WebSocketException, EOFError) as e:
         failure = feed_error(FeedUnavailableError, f'stream: {NOT_TRUSTED if is_distrust(e) else type(e).__name__}')
     raise failure
 
 # %% ../../nbs/03_feed/05_trades.ipynb #8fbe2f7e
+_COMPLAINT_MS = 300_000 # an error message that is not repeated for so long, while trades come, is over
+
 @patch
-def _complaint(self:TradeStream, text):
+def _complaint(self:TradeStream, text, now):
     text = str(text)[:200].replace(self._key, '***')
     self.stats.errors += 1
     if text != self.last_error: log.warning('The stream says: %s', text)
-    self.last_error = text
-    if 'invalid api key' in text.lower(): raise feed_error(FeedAuthError, 'stream')
+    self.last_error, self._error_until = text, now + _COMPLAINT_MS
+    if error_class(200, text.encode()) is not FeedAuthError: return
+    e = refusal(self.trust, 'stream', 'stream')
+    if isinstance(e, FeedAuthError) or not self._proven: raise e # else the stream works, whatever it says
+
+@patch
+def _prove(self:TradeStream, now): # the feed talks to us: the key is good, and what was wrong before is over
+    self._proven = True
+    self.trust.accepted()
+    if self.last_error is not None and now >= self._error_until: self.last_error = None
 
 @patch
 def _noted(self:TradeStream, letters): # counted, logged now and then, and without the key
@@ -148,28 +166,35 @@ def take_frame(self:TradeStream,
     raw:bytes, # as delivered
     now:int, # epoch ms
 ) -> TradeMessage|None: # None when there is nothing to deliver
-    "What a frame means; raises `FeedAuthError` when it says that the key is refused."
+    """What a frame means.
+
+    Raises `FeedAuthError` when it says that the key is refused and that is to be believed, and `FeedUnavailableError`
+    when a new connection must say so first."""
     self.last_frame_ms = now
     if self._on_frame is not None: self._on_frame(raw.replace(self._key.encode(), b'***'), now)
     try:
         doc, text = read_frame(raw)
         kind = doc.get('type')
         if kind == 'trade': return self._trades(doc.get('data'), text, now)
-        if kind == 'error': return self._complaint(doc.get('msg'))
+        if kind == 'error': return self._complaint(doc.get('msg'), now)
         if kind != 'ping': raise RecordError('type_unknown', repr(kind)[:80])
     except RecordError as e: return TradeMessage([], now, self._noted([DeadLetter(e.reason, e.detail, raw)]))
     self.stats.pings += 1
     self.last_ping_ms, self._pinged = now, True
+    self._prove(now)
     return None
 
 @patch
 def _trades(self:TradeStream, data, text, now):
     if not isinstance(data, list): raise RecordError('data_not_a_list', repr(data)[:80])
-    trades, letters = read_trades(data, text, self.horizon())
-    early = sum(o.reason == 'time_ahead' for o in letters)
-    if self.horizon.note(trades, early):
+    self._prove(now)
+    horizon = self.horizon
+    trades, letters = read_trades(data, text, horizon(), horizon.earliest, self._wanted)
+    early, old = (sum(o.reason == why for o in letters) for why in ('time_ahead', 'time_behind'))
+    if horizon.note(trades, early):
         log.error('The whole feed is minutes ahead of the clock of this machine: '
             'the clock is doubted, the feed is believed')
+    if horizon.note_age(trades, old): log.error('No trade is younger than a week: this is no live feed')
     self.stats.messages += 1
     self.stats.trades += len(trades)
     if trades: self.last_trade_ms = now
@@ -207,7 +232,7 @@ async def _next(self:TradeStream, ws): # the next frame; raises ConnectionClosed
 # %% ../../nbs/03_feed/05_trades.ipynb #c25e22f6
 @patch
 async def _session(self:TradeStream, ws): # from subscribing to the end of the connection
-    self._ws, self.state, self.opened_ms = ws, 'open', self._clock()
+    self._ws, self.state, self.opened_ms, self._proven = ws, 'open', self._clock(), False
     self.last_frame_ms = self.opened_ms
     self.stats.connects += 1
     for s in self.symbols: await ws.send(json.dumps({'type': 'subscribe', 'symbol': s}))
@@ -254,7 +279,7 @@ def _lost(e): # the reason in one word, and in words
 # %% ../../nbs/03_feed/05_trades.ipynb #11f7a7c7
 @patch
 async def _away(self:TradeStream, why, pause):
-    self.state = 'away'
+    self.state, self._error_until = 'away', 0
     self.stats.reconnects += 1
     self.stats.reconnects_by[why] = self.stats.reconnects_by.get(why, 0) + 1
     log.warning('The trade stream is away: %s; again in %.1f s', self.last_error, pause)

@@ -17,13 +17,14 @@ from .segment import sync
 from .topic import SideLine, close_client, ensure_topic, kafka_producer
 
 # %% auto #0
-__all__ = ['log', 'LARGEST', 'Delivery']
+__all__ = ['log', 'LARGEST', 'EARLY', 'Delivery']
 
 # %% ../../nbs/05_ingest/06_delivery.ipynb #b64288d6
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_ingest/06_delivery.ipynb #c528ef41
 LARGEST = 1_000_000 # bytes of a record; the broker refuses what is larger
+EARLY = 1_000 # records that are read from a tape before there is a broker
 
 class Delivery:
     "Records on their way to one topic: `await connect()`, `put` them, `await room()`, `await close()`."
@@ -45,6 +46,7 @@ class Delivery:
         self._waiting = deque() # [future, key, value, place] of what is not acknowledged
         self._progress = self._nudged = self._synced = time.monotonic()
         self._client, self._broken, self._fruitless = None, None, 0 # failures without an acknowledgement between them
+        self._is_filling = False # whether a new client is being given what waits
         self._mending, self._tending, self._syncing = asyncio.Lock(), None, None
         self._told_disk = self._told_full = False # whether the log knows
         self.last_ack_ms, self.last_error = None, None
@@ -88,7 +90,7 @@ def _accept(self:Delivery, message): # False when it must be held
         self._line_up(message, None)
         return True
     is_full = len(self._waiting) >= self.limit
-    behind = spool.behind or is_full
+    behind = spool.behind or is_full or self._is_filling
     place = spool.write(message)
     if behind:
         if is_full: self._tell_disk()
@@ -138,6 +140,8 @@ def settle(self:Delivery) -> int: # records still waiting
     if n:
         self.delivered += n
         self.last_ack_ms, self._fruitless = time.time_ns()//1_000_000, 0
+    is_well = self._client is not None and self._broken is None
+    if is_well and (n or not waiting): self.last_error = None # it is over
     if place is not None: self.spool.done(place)
     elif self.spool is not None: self.spool.tidy()
     return len(waiting)
@@ -170,6 +174,13 @@ async def _new_client(self:Delivery): # tried until it works
 # %% ../../nbs/05_ingest/06_delivery.ipynb #98af25c9
 @patch
 async def _send_again(self:Delivery, client): # in order; what is put meanwhile comes behind it
+    self._is_filling = True
+    try: await self._fill(client)
+    finally: self._is_filling = False
+    self._client = client
+
+@patch
+async def _fill(self:Delivery, client):
     lost = [e for e in self._waiting if e[0] is None or not e[0].succeeded()]
     self.resent += sum(e[0] is not None for e in lost)
     for e in lost: e[0] = None
@@ -179,7 +190,6 @@ async def _send_again(self:Delivery, client): # in order; what is put meanwhile 
             self._send(client, entry)
             if i % 500 == 0: await asyncio.sleep(0)
         lost = [e for e in self._waiting if e[0] is None] if self._broken is None else []
-    self._client = client
 
 @patch
 async def _mend(self:Delivery):
@@ -239,7 +249,7 @@ async def _refill(self:Delivery):
 def full(self:Delivery) -> bool:
     "Whether no more should be read from the feed."
     if self._held: return True
-    if self.spool is None: return len(self._waiting) > self.limit
+    if self.spool is None: return self._is_filling or len(self._waiting) > (self.limit if self._client else EARLY)
     return self.spool.behind and self.spool.full
 
 @patch

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio, logging, time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ..core.config import Settings
 from ..core.errors import PipelineError
 from ..core.heartbeat import State, beat_path, write_beat
 from ..core.records import encode_dead_letter, encode_tick
+from ..core.sessions import Session
 from ..feed.answers import Quote
 from ..feed.messages import DeadLetter, TradeMessage
 from .feed_minutes import feed_topic, on_tape
@@ -22,7 +24,7 @@ from .identity import IdentityCounts, QuoteIdentity, TradeIdentity
 from .jumps import Jumps
 from .liveness import USUAL_LIMITS, SilenceLimits
 from .polling import Poller
-from .silence_watch import SilenceWatch, silence_facts
+from .silence_watch import SilenceWatch, always_regular, silence_facts
 from stock_pipeline.ingest.ticks import (canonical_message, canonical_quote, canonical_tick, quote_tick, recall,
     sequence_from)
 
@@ -33,8 +35,6 @@ __all__ = ['log', 'Sources', 'FeedFollower']
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #adcecac3
-def _always(): return True
-
 @dataclass(frozen=True)
 class Sources:
     "Where a follower gets its ticks from."
@@ -42,7 +42,7 @@ class Sources:
     stream: Any = None # `TradeStream`; None: polling alone
     symbols: tuple[str, ...]|None = None # default: those of the settings
     beside: tuple[Callable, ...] = () # coroutine functions that run beside it; what they raise ends it
-    in_session: Callable[[], bool] = _always # whether the market trades now
+    session: Callable[[str], Session] = always_regular # of a symbol's market, now
     limits: SilenceLimits = USUAL_LIMITS
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #a39f831a
@@ -77,6 +77,8 @@ from fastcore.basics import patch
 def _recall(self:FeedFollower):
     spool = self.delivery.spool
     past, last = recall(spool.recent() if spool is not None else ())
+    # on a tape the same trade comes again when it is played again
+    if not on_tape(self.settings): self._trades.begin(min((m.received_at for m in past), default=None))
     self._trades.restore(past)
     self._quotes.restore(past)
     self._position = sequence_from(self.feed, self._clock(), last)
@@ -85,13 +87,13 @@ def _recall(self:FeedFollower):
 def _make_poller(self:FeedFollower, sleep): # None when nothing is polled
     if self.client is None: return None
     def bury(letter): self.send_dead_letter(letter, self._clock())
-    def note(words): self.error = words
-    return Poller(self.client, self.symbols, self.on_quote, bury, note, self._saved, self._clock, sleep)
+    def heard(symbol): return self.stream is not None and symbol in self.stream.last_trade_by_symbol
+    return Poller(self.client, self.symbols, self.on_quote, bury, heard, self._saved, self._clock, sleep)
 
 @patch
 def _make_watch(self:FeedFollower):
     sources = self.sources
-    return SilenceWatch(self.stream, self.confirm, sources.in_session, self.poller.unknown, sources.limits,
+    return SilenceWatch(self.stream, self.confirm, sources.session, lambda: self.poller.unknown, sources.limits,
         now_ms=self._clock)
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #a4cd7b8c
@@ -112,7 +114,7 @@ def on_message(self:FeedFollower, m:TradeMessage):
     feed, at, put, last = self.feed, m.received_at, self.delivery.put, self.last_event_time or 0
     for letter in m.dead_letters: self.send_dead_letter(letter, at)
     if m.trades and not last: self.reporter.begin(m.trades[0].t_ms)
-    for trade, occurrence in self._trades.numbered(m.trades):
+    for trade, occurrence in self._trades.numbered(m.trades, at):
         self.jumps.see(trade.symbol, trade.price, trade.t_ms)
         put(trade.symbol.encode(), encode_tick(canonical_tick(trade, occurrence, feed, at, next(self._position))))
         if trade.t_ms > last: last = trade.t_ms
@@ -182,17 +184,29 @@ def condition(self:FeedFollower) -> State:
     polling = self.polls and not self.poller.failed
     return State.RUNNING if streaming or polling else State.FEED_AWAY
 
+@patch(as_prop=True)
+def trouble(self:FeedFollower) -> str|None: # None: nothing
+    "What is wrong now, in words; what is over is not told."
+    s, poller = self.stream, self.poller
+    of_poller, of_stream = poller and poller.problem, s is not None and (s.last_error or _old_words(s))
+    return self.error or of_poller or of_stream or self.delivery.last_error or None
+
+def _old_words(stream): # of a server that plays old days
+    newest = stream.newest_by_symbol
+    if not (stream.horizon.is_old and newest): return None
+    day = datetime.fromtimestamp(max(newest.values())/1000, UTC).date()
+    return f'No trade is younger than a week, the newest is of {day}: this is no live feed'
+
 @patch
 def facts(self:FeedFollower) -> dict: # content of the heartbeat, but for the state
     "What the health page needs to know."
     s = self.stream
-    errors = self.error or (s.last_error if s is not None else None) or self.delivery.last_error
     return dict(feed=self.feed, transport=self.settings.transport, at_ms=self._clock(),
         **self._delivery_facts(), **self._identity_facts(), **(self._stream_facts() if s is not None else _NO_STREAM),
         dead_letters=self.dead_letters, jumps=dict(count=self.jumps.count, last=list(self.jumps.last)),
         last_tick_event_time=self.last_event_time, rest_calls=self.client.calls if self.client else 0,
         symbols=list(self.symbols), unknown_symbols=list(self.poller.unknown) if self.poller else [],
-        replay_done=self.replay_done, errors=errors)
+        replay_done=self.replay_done, errors=self.trouble)
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #ca1a2d09
 _NO_STREAM = dict(reconnects=0, reconnects_by={}, stream={}, stream_state=None, last_ping_ms=None, last_trade_ms=None,
@@ -215,7 +229,8 @@ def _delivery_facts(self:FeedFollower):
 @patch
 def _identity_facts(self:FeedFollower):
     c = self.counts
-    return {k: getattr(c, k) for k in ('duplicates_suppressed', 'ambiguous', 'quotes_unchanged')}
+    told = {k: getattr(c, k) for k in ('duplicates_suppressed', 'ambiguous', 'quotes_unchanged')}
+    return dict(told, singles_delivered=self._trades.times)
 
 # %% ../../nbs/05_ingest/13_follower.ipynb #88f17814
 @patch

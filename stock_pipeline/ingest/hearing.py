@@ -55,7 +55,7 @@ class MinuteReporter:
     def refused(self) -> set[str]:
         "Symbols that the feed does not carry."
         missed = set() if self.polls or self.watch is None else set(self.watch.live.not_carried)
-        return missed | (set(self.poller.unknown) if self.poller is not None else set())
+        return missed | (self.poller.refused if self.poller is not None else set())
 
 # %% ../../nbs/05_ingest/11_hearing.ipynb #4c6137b8
 from fastcore.basics import patch

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..core.records import MOST_BYTES, Tick, trade_event_id
 from ..feed.answers import Quote
 from ..feed.messages import Trade, TradeMessage
+from .repeats import Repeats
 
 # %% auto #0
 __all__ = ['OccurrenceCounter', 'IdentityCounts', 'TradeIdentity', 'PastMessage', 'occurrence_of', 'QuoteIdentity']
@@ -23,6 +24,7 @@ class OccurrenceCounter:
         keep:int=100_000, # distinct items in one generation; memory holds at most two
     ):
         self.keep, self._young, self._old = keep, {}, {}
+        self.generations = 0 # that were full
 
     def __len__(self): return len(self._young) + len(self._old)
 
@@ -34,7 +36,7 @@ class OccurrenceCounter:
         n = young.get(item)
         if n is None: n = self._old.pop(item, 0)
         young[item] = n + 1
-        if len(young) >= self.keep: self._old, self._young = young, {}
+        if len(young) >= self.keep: self._old, self._young, self.generations = young, {}, self.generations + 1
         return n
 
     def known(self, item) -> int: # equal items so far
@@ -71,6 +73,14 @@ class TradeIdentity:
     ):
         self.counts = counts or IdentityCounts()
         self._seen, self._occurrence = OccurrenceCounter(messages), OccurrenceCounter(keep)
+        self._repeats = Repeats()
+        self.since_ms, self._young_ms = 0, 0 # what was received since then is remembered; when its young part began
+        self._generations = 0
+
+    @property
+    def times(self) -> int: # 1: once
+        "How often the feed delivers each single trade now."
+        return self._repeats.times
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #e0eec929
 from fastcore.basics import patch
@@ -85,18 +95,46 @@ def redelivered(self:TradeIdentity, m:TradeMessage) -> bool: # then nothing of i
     "Whether the whole message came before; counts it."
     c, n = self.counts, len(m.trades) + len(m.dead_letters)
     c.messages += 1
-    if n < 2 or not self._seen(_key(m.trades, [r.raw for r in m.dead_letters])): return False
+    if not self._came_before(m, n): return False
     c.redelivered_messages += 1
     c.duplicates_suppressed += n
     return True
 
 @patch
-def numbered(self:TradeIdentity, trades:list[Trade]) -> list[tuple[Trade, int]]: # with the equal ones before it
-    "Number the trades of one new message."
+def _came_before(self:TradeIdentity, m, n):
+    if n > 1: return self._seen(_key(m.trades, [r.raw for r in m.dead_letters])) > 0
+    return bool(m.trades) and self._repeats.is_copy(m.trades[0])
+
+@patch
+def numbered(self:TradeIdentity,
+    trades:list[Trade], # of one new message
+    at:int=0, # when it was received, epoch ms UTC
+) -> list[tuple[Trade, int]]: # with the equal ones before it
+    "Number the trades."
+    if self.since_ms is None: self.begin(at)
     found = [(t, self._occurrence(t)) for t in trades]
     if len(found) == 1 and found[0][1]: self.counts.ambiguous += 1
     self.counts.accepted += len(found)
-    return found
+    if self._occurrence.generations != self._generations: self._forget(at)
+    since = self.since_ms
+    if all(t.t_ms >= since for t in trades): return found
+    return [(t, n if t.t_ms >= since else _LATE*since + n) for t, n in found]
+
+# %% ../../nbs/05_ingest/01_identity.ipynb #f426c0aa
+_LATE = 1000 # numbers that belong to each millisecond
+
+@patch
+def begin(self:TradeIdentity,
+    since_ms:int|None, # epoch ms UTC; None: the first message is the first
+):
+    "What was received since then is remembered: by `restore`, and from now on."
+    self.since_ms = self._young_ms = since_ms
+    self._generations = self._occurrence.generations
+
+@patch
+def _forget(self:TradeIdentity, at): # a generation is full, and the one before it is gone
+    self._generations = self._occurrence.generations
+    if self.since_ms: self.since_ms, self._young_ms = self._young_ms, at
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #cf5ae31d
 class PastMessage(NamedTuple):

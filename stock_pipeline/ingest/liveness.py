@@ -26,6 +26,7 @@ class SilenceLimits:
     settle_s: float = 60. # for a symbol that was subscribed once more
     quiet_s: float = 3600. # between two quotes about a quiet symbol, at most
     mute_s: float = 900. # between two reconnects that bring nothing, at most
+    apart_s: float = 300. # no trade of any symbol, where no quote can tell, at least
 
     def faster(self, times:float) -> SilenceLimits:
         "The same clocks, running faster: for tests."
@@ -69,6 +70,9 @@ class Liveness:
         self._ask_at = self._symbol_at = now # not before: the next question about the feed, about a symbol
         self._rank = 0 # questions about the feed in this silence
         self._newer = None # symbol, decided at: its quote was newer than what was heard
+        self._still: Collection[str] = () # symbols whose quotes stand still now
+        self._pause = 0. # between two trades, of whatever symbol
+        self._tries = 0 # new connections where no quote tells, since the last trade
 
     @property
     def not_carried(self) -> list[str]: return [s for s, p in self.pulses.items() if p.stage == 'not_carried']
@@ -79,6 +83,12 @@ class Liveness:
     def limit(self, p:Pulse) -> float: # seconds
         "The silence of a symbol from which on it is asked about."
         return min(max(self.limits.symbol_s, self.limits.usual * (p.usual_s or 0)), self.limits.quiet_s)
+
+    @property
+    def own_patience(self) -> float: # seconds
+        "The silence of all from which on a new connection is tried where no quote can tell."
+        first = max(self.limits.apart_s, self.limits.usual * self._pause)
+        return min(first * 2**min(self._tries, 10), self.limits.quiet_s)
 
 # %% ../../nbs/05_ingest/08_liveness.ipynb #023d7c95
 from fastcore.basics import patch
@@ -91,7 +101,8 @@ def heard(self:Liveness,
     at:float, # when it came
 ):
     "A trade came."
-    self._since, self.sure_at = max(at, self._since), max(at, self.sure_at)
+    self._pause += .05*(max(0., at - self._since) - self._pause)
+    self._since, self.sure_at, self._tries = max(at, self._since), max(at, self.sure_at), 0
     self._newer, self._rank, self.fruitless, self.state = None, 0, 0, 'live'
     if (p := self.pulses.get(symbol)) is None: return
     gap = max(0., at - p.since)
@@ -117,8 +128,18 @@ def excused(self:Liveness,
     "Silence up to now means nothing."
     self._silence_begins(now, why)
     if closed:
-        self.fruitless, self.sure_at = 0, now
+        self.fruitless, self._tries, self._pause, self.sure_at = 0, 0, 0., now
         for p in self.pulses.values(): p.t_ms = None
+
+@patch
+def resting(self:Liveness,
+    symbols:Iterable[str], # whose market is closed, while that of others is open
+    now:float,
+):
+    "Their silence means nothing, and what was heard of them before is no measure any more."
+    for p in (self.pulses[s] for s in symbols):
+        p.since, p.t_ms, p.newer_ms, p.wait_s = now, None, None, 0.
+        p.ask_at = now + self.limit(p)
 
 @patch
 def _silence_begins(self:Liveness, now, state):
@@ -145,16 +166,29 @@ def _ranked(self:Liveness, skip):
 def _feed_step(self:Liveness, now, skip):
     silent = now - self._since
     if self._newer: return self._feed_decision(now, silent)
+    if self._is_untold(skip) and silent >= self.own_patience: return self._try_anew(now, silent)
     fruitless = min(max(0, self.fruitless - 1), 30)
     patience = min(self.limits.feed_s * 2**fruitless, self.limits.mute_s)
     if silent < patience or now < self._ask_at: return
     if not (ranked := self._ranked(skip)): return
     first, *others = ranked
     self._ask_at = now + (self.limits.ask_again_s if self._rank < 4 else self.limits.idle_s)
-    if self.state not in ('quiet', 'unconfirmed', 'mute'): self.state = 'silent'
+    if self.state not in ('quiet', 'untold', 'unconfirmed', 'mute'): self.state = 'silent'
     is_others_turn = self._rank % 2 and others
     symbol = others[self._rank//2 % len(others)] if is_others_turn else first
     return Step('ask', symbol, 'feed', f'no trade for {silent:.0f} s')
+
+@patch
+def _is_untold(self:Liveness, skip): # no quote can tell whether the silence is right
+    known = [s for s in self.pulses if s not in skip]
+    return bool(known) and all(s in self._still for s in known)
+
+@patch
+def _try_anew(self:Liveness, now, silent):
+    self._tries, self.state = self._tries + 1, 'untold'
+    self._since = self._ask_at = now
+    why = f'no trade for {silent:.0f} s, and before and after hours no quote can tell'
+    return Step('reconnect', next(iter(self.pulses)), 'feed', why)
 
 @patch
 def _feed_decision(self:Liveness, now, silent): # a quote was newer: is the grace over?
@@ -170,6 +204,7 @@ def _feed_answer(self:Liveness, p, symbol, t_ms, now):
     if t_ms is None: self._ask_at, self.state = now + self.limits.failed_s, 'mute' if self.mute else 'unconfirmed'
     elif p.t_ms is None: p.t_ms = t_ms
     elif t_ms > p.t_ms: self._newer = symbol, now + self.limits.grace_s
+    elif symbol in self._still: self._rank, self.state = self._rank + 1, 'untold'
     else: self._rank, self.state, self.fruitless, self.sure_at = self._rank + 1, 'quiet', 0, now
 
 # %% ../../nbs/05_ingest/08_liveness.ipynb #caad3f3c
@@ -210,9 +245,11 @@ def _symbol_answer(self:Liveness, p, t_ms, now):
 @patch
 def due(self:Liveness,
     now:float,
-    skip:Collection[str]=(), # symbols that the feed does not know
+    skip:Collection[str]=(), # symbols that the feed does not know, or that are not traded now
+    still:Collection[str]=(), # symbols whose quotes stand still, though they may be traded: before and after hours
 ) -> Step|None: # None: nothing
     "What is to be done now; after a quote was asked for, `answered` is called."
+    self._still = still
     return self._feed_step(now, skip) or self._symbol_step(now, skip)
 
 @patch

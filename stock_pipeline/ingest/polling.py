@@ -15,13 +15,16 @@ from ..feed.answers import Quote
 from ..feed.messages import DeadLetter
 
 # %% auto #0
-__all__ = ['log', 'ASK_AGAIN_MS', 'Poller']
+__all__ = ['log', 'ASK_AGAIN_MS', 'REFUSALS', 'Poller']
 
 # %% ../../nbs/05_ingest/10_polling.ipynb #ff610b1b
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_ingest/10_polling.ipynb #dbe01c3a
 ASK_AGAIN_MS = 3_600_000 # an unknown symbol may be listed one day
+REFUSALS = 3 # in a row, that mean it
+
+def _never(symbol): return False
 
 async def _nothing(): pass
 
@@ -32,25 +35,62 @@ class Poller:
         symbols:Sequence[str],
         take:Callable[[Quote], bool], # a quote → whether it was new
         bury:Callable[[DeadLetter], None], # takes an answer that is no quote
-        report:Callable[[str], None]=lambda words: None, # what goes wrong, in words
+        heard:Callable[[str], bool]=_never, # whether the stream has brought a trade of a symbol
         after:Callable[[], Awaitable]=_nothing, # awaited after each symbol
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
         sleep=asyncio.sleep,
     ):
         self.client, self.symbols = client, symbols
-        self._take, self._bury, self._report, self._after = take, bury, report, after
+        self._take, self._bury, self._heard, self._after = take, bury, heard, after
         self._clock, self._sleep = clock, sleep
-        self.unknown = {} # symbol → when to ask again, ms
+        self._refusals, self._ask_at = {}, {} # symbol → refusals in a row; when to ask again, epoch ms
+        self._answered = set() # symbols of which there was a quote
+        self.problems = {} # symbol → what is wrong with its quotes, in words; gone with the next good one
         self.failed = False # whether the last answer was none
         self.answered_ms = None # when the feed last gave a quote
         self._buried = {} # symbol → the last answer that was no quote
 
     def __repr__(self): return f'Poller({len(self.symbols)} symbols, {len(self.unknown)} unknown)'
 
+    @property
+    def unknown(self) -> list[str]:
+        "Symbols that the feed refuses again and again, and does not trade."
+        return [s for s, n in self._refusals.items() if n >= REFUSALS and not self._heard(s)]
+
+    @property
+    def refused(self) -> set[str]:
+        "Symbols of which there is nothing but refusals, and those that are unknown."
+        nothing = {s for s in self._refusals if s not in self._answered and not self._heard(s)}
+        return nothing.union(self.unknown)
+
+    @property
+    def problem(self) -> str|None:
+        "What is wrong now, in words: the latest that is not over."
+        return next(reversed(self.problems.values()), None)
+
 # %% ../../nbs/05_ingest/10_polling.ipynb #2e382d03
 from fastcore.basics import patch
 
 # %% ../../nbs/05_ingest/10_polling.ipynb #e5902f92
+@patch
+def _note(self:Poller, symbol, words): # the latest stands last
+    self.problems.pop(symbol, None)
+    self.problems[symbol] = words
+
+@patch
+def _refuse(self:Poller, symbol, e):
+    n = self._refusals[symbol] = self._refusals.get(symbol, 0) + 1
+    self._note(symbol, f'{symbol}: {e}')
+    if n >= REFUSALS: self._ask_at[symbol] = self._clock() + ASK_AGAIN_MS
+    if n == REFUSALS: log.error('%s: %s', symbol, e)
+    elif n < REFUSALS: log.warning('%s: %s (the %d. time; asked again with the next round)', symbol, e.message, n)
+
+@patch
+def _settle(self:Poller, symbol): # it was answered
+    self.failed, self.answered_ms = False, self._clock()
+    self._answered.add(symbol)
+    for known in (self._refusals, self._ask_at, self.problems): known.pop(symbol, None)
+
 @patch
 def _not_a_quote(self:Poller, symbol, reason, detail, body):
     if self._buried.get(symbol) == body: return
@@ -59,22 +99,18 @@ def _not_a_quote(self:Poller, symbol, reason, detail, body):
 
 @patch
 async def ask(self:Poller, symbol:str) -> Quote|None: # None: none to be had
-    "Ask for one quote; reports what goes wrong; raises `FeedAuthError`."
+    "Ask for one quote; notes what goes wrong; raises `FeedAuthError`."
     try: quote = await self.client.quote(symbol)
     except FeedAuthError: raise
-    except (UnknownSymbolError, FeedAccessError) as e:
-        if symbol not in self.unknown: log.error('%s: %s', symbol, e)
-        self.unknown[symbol] = self._clock() + ASK_AGAIN_MS
-        self._report(f'{symbol}: {e}')
+    except (UnknownSymbolError, FeedAccessError) as e: self._refuse(symbol, e)
     except FeedError as e:
         self.failed = True
-        self._report(str(e))
+        self._note(symbol, str(e))
         log.warning('No quote of %s: %s', symbol, e)
         if isinstance(e, BadAnswerError) and 'body' in e.data:
             self._not_a_quote(symbol, e.data['reason'], f'quote of {symbol}: {e.message}', e.data['body'])
     else:
-        self.failed, self.answered_ms = False, self._clock()
-        self.unknown.pop(symbol, None)
+        self._settle(symbol)
         return quote
     return None
 
@@ -85,7 +121,7 @@ async def fetch(self:Poller, symbol:str) -> Quote|None: # a new quote
     if (quote := await self.ask(symbol)) is None: return None
     try: return quote if self._take(quote) else None
     except RecordError as e:
-        self._report(f'{symbol}: {e}')
+        self._note(symbol, f'{symbol}: {e}')
         body = json.dumps(asdict(quote), default=str).encode()
         self._not_a_quote(symbol, e.reason, f'quote of {symbol}: {e.detail}', body)
         return None
@@ -96,7 +132,7 @@ async def go_round(self:Poller,
     delay:float, # seconds between two symbols
 ) -> list[Quote]: # the new ones
     "Poll all symbols once."
-    fresh, due = [], [s for s in self.symbols if self.unknown.get(s, 0) <= self._clock()]
+    fresh, due = [], [s for s in self.symbols if self._ask_at.get(s, 0) <= self._clock()]
     for i, s in enumerate(due):
         if i and delay: await self._sleep(delay)
         if (quote := await self.fetch(s)) is not None: fresh.append(quote)

@@ -11,9 +11,10 @@ from contextlib import AsyncExitStack
 from ..core.config import Settings
 from ..core.errors import ConfigError, PipelineError
 from ..core.heartbeat import State, beat_path, write_beat
-from ..core.sessions import Session, session_at
+from ..core.sessions import session_at
 from ..feed.budget import TokenBucket
 from ..feed.finnhub import FinnhubClient
+from ..feed.key_trust import KeyTrust
 from ..feed.messages import Horizon
 from ..feed.trades import TradeStream
 from .delivery import Delivery
@@ -54,6 +55,8 @@ def _horizon(settings, twin): # what is too far ahead
     if settings.feed == 'replay': return Horizon(None) # a recorded day has its own time
     return Horizon(twin.clock.now_ms) if twin else Horizon()
 
+_WAYS = {'auto': ('rest', 'stream'), 'websocket': ('stream',), 'rest': ('rest',)} # in which the key is shown
+
 def _addresses(settings, twin): # key, REST address, WebSocket address
     if twin is not None: return twin.key, twin.url, twin.ws_url
     return settings.finnhub_api_key.get_secret_value(), settings.finnhub_url, settings.finnhub_ws_url
@@ -63,16 +66,17 @@ async def _sources(settings, stack):
     if settings.feed != 'finnhub': twin, symbols = await _embedded(settings, stack)
     key, url, ws_url = _addresses(settings, twin)
     horizon, client, stream = _horizon(settings, twin), None, None
-    if settings.transport != 'rest': stream = TradeStream(key, ws_url, symbols, horizon=horizon)
+    trust = KeyTrust(_WAYS[settings.transport])
+    if settings.transport != 'rest': stream = TradeStream(key, ws_url, symbols, horizon=horizon, trust=trust)
     if settings.feed != 'replay' or stream is None: # a recorded day holds what it holds
         budget = TokenBucket(settings.rate_limit)
-        client = await stack.enter_async_context(FinnhubClient(key, url, budget, horizon=horizon))
-    if twin is None: return Sources(client, stream, symbols, (), _in_session)
+        client = await stack.enter_async_context(FinnhubClient(key, url, budget, horizon=horizon, trust=trust))
+    if twin is None: return Sources(client, stream, symbols, (), _session_now)
     limits = SilenceLimits().faster(min(1, settings.twin_speed or 1))
-    return Sources(client, stream, symbols, (lambda: _raise_failure_of(twin),), lambda: _twin_in_session(twin), limits)
+    def session(symbol): return twin.market.session(twin.clock.now_ms())
+    return Sources(client, stream, symbols, (lambda: _raise_failure_of(twin),), session, limits)
 
-def _in_session(): return session_at(time.time_ns()//1_000_000) != Session.CLOSED
-def _twin_in_session(twin): return twin.market.session(twin.clock.now_ms()) != Session.CLOSED
+def _session_now(symbol): return session_at(time.time_ns()//1_000_000)
 
 # %% ../../nbs/05_ingest/14_producer.ipynb #3c4aa6d4
 async def run_producer(

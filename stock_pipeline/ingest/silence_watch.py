@@ -6,30 +6,35 @@
 from __future__ import annotations
 
 import asyncio, logging, time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
+from ..core.sessions import Session
 from .liveness import USUAL_LIMITS, Liveness, SilenceLimits, Step
 
 # %% auto #0
-__all__ = ['log', 'WORDS', 'SilenceWatch', 'silence_facts']
+__all__ = ['log', 'WORDS', 'always_regular', 'SilenceWatch', 'silence_facts']
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #fb09735e
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #2dcfb6a9
+def always_regular(symbol:str) -> Session:
+    "Of a market that never closes."
+    return Session.REGULAR
+
 class SilenceWatch:
     "`await SilenceWatch(stream, ask).run()` beside the reader of the stream."
     def __init__(self,
         stream, # `TradeStream`, or its like
         ask:Callable[[str], Awaitable[int|None]], # symbol → time of its quote, epoch ms; None when it cannot be had
-        in_session:Callable[[], bool]=lambda: True, # whether the market trades now
-        skip=(), # symbols that the feed does not know; may change
+        session:Callable[[str], Session]=always_regular, # of a symbol's market, now
+        skip:Callable[[], Collection[str]]=tuple, # symbols that the feed does not know
         limits:SilenceLimits=USUAL_LIMITS,
         patience:float=8., # seconds for a quote
         clock=time.monotonic, # seconds
         now_ms=lambda: time.time_ns()//1_000_000, # the clock of the stream's times
     ):
-        self.stream, self.ask, self.in_session, self.skip = stream, ask, in_session, skip
+        self.stream, self.ask, self.session, self.skip = stream, ask, session, skip
         self.patience, self._clock, self._now_ms = patience, clock, now_ms
         self.live = Liveness(stream.symbols, clock(), limits)
         self._connects, self._seen, self.asked = 0, {}, 0
@@ -55,6 +60,12 @@ def _sample(self:SilenceWatch): # what was heard since the last look
         self.live.heard(s, stream.newest_by_symbol[s], heard_at)
 
 @patch
+def _resting(self:SilenceWatch): # symbols that are not traded now; those that are, while their quotes stand still
+    sessions = {s: self.session(s) for s in self.live.pulses}
+    closed = {s for s, o in sessions.items() if o == Session.CLOSED}
+    return closed, {s for s, o in sessions.items() if o != Session.REGULAR} - closed
+
+@patch
 async def step(self:SilenceWatch):
     "Look once, and do what is to be done."
     stream, live = self.stream, self.live
@@ -63,9 +74,12 @@ async def step(self:SilenceWatch):
         self._connects = stream.stats.connects
         live.opened(self._clock())
     self._sample()
-    if not self.in_session(): return live.excused(self._clock(), 'the market is closed', closed=True)
+    closed, still = self._resting()
+    if len(closed) == len(live.pulses): return live.excused(self._clock(), 'the market is closed', closed=True)
     if not stream.listening: return live.excused(self._clock(), 'the reader is busy')
-    while (todo := live.due(self._clock(), self.skip)) is not None:
+    live.resting(closed, self._clock())
+    skip = closed.union(self.skip())
+    while (todo := live.due(self._clock(), skip, still)) is not None:
         await self._do(todo)
         if stream.stats.connects != self._connects or stream.state != 'open': return
 
@@ -77,7 +91,7 @@ async def _do(self:SilenceWatch, todo:Step):
         t_ms = await self._quote_time(todo)
         self._sample()
         self.live.answered(todo, t_ms, self._clock())
-    elif todo.do == 'reconnect': await self.stream.reconnect(todo.why)
+    elif todo.do == 'reconnect': await self.stream.reconnect(todo.why, 'mute' if self.live.mute else 'untold')
     elif todo.do == 'resubscribe':
         log.info('%s; subscribing it once more', todo.why)
         await self.stream.resubscribe(todo.symbol)
@@ -105,6 +119,7 @@ WORDS = dict(live='trades arrive', listening='listening', starting='starting',
     silent='no trade for a while: a quote is asked for',
     quiet='a quiet market: no trade, and the quotes say the same',
     unconfirmed='no trade for a while, and no quote to be had',
+    untold='no trade for a while, and before and after hours no quote can tell why',
     mute='mute: the quotes move, the stream says nothing')
 
 def silence_facts(

@@ -196,16 +196,17 @@ def _check(self:WayIn, f, ticks, repeated, dead_letters):
 async def quote(self:WayIn, raw:bytes):
     "One answer to /quote."
     a, counts = self.account, self.follower.counts
-    self.answer, unchanged, self.follower.error = raw, counts.quotes_unchanged, None
-    try: await self.follower.poller.fetch('AAPL')
-    except FeedAuthError: self.follower.error = 'FeedAuthError'
+    self.answer, unchanged, poller = raw, counts.quotes_unchanged, self.follower.poller
+    poller.problems.clear()
+    try: await poller.fetch('AAPL')
+    except FeedAuthError: poller.problems['AAPL'] = 'FeedAuthError'
     except Exception as e: return a.complain(f'{type(e).__name__}: {e}', raw)
     ticks, _ = self._weigh(raw)
     unchanged = counts.quotes_unchanged - unchanged
     a.answers += 1
     a.quotes += ticks
     a.unchanged += unchanged
-    if not ticks and not unchanged: a.errors[(self.follower.error or 'no tick').split(' (')[0][:60]] += 1
+    if not ticks and not unchanged: a.errors[(poller.problem or 'no tick').split(' (')[0][:60]] += 1
 
 # %% ../../nbs/13_prove/04_odd_frames.ipynb #f923cd93
 def answers(

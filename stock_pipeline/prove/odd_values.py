@@ -23,7 +23,8 @@ ODD_WORDS = [
     '=HYPERLINK("http://x.example")', '+A', '-A', '@A', '🚀', 'Ünïcode', 'A\u0000B', 'A\nB', 'A\tB', 'A,B', 'A"B',
     'A\\', '\ufeffAAPL', 'A\u202eB', '\ud800', '\U0010ffff', 'A'*24, 'A'*25, 'A'*70_000, '../../etc/passwd',
     '{"s":1}', 'NULL', '\\N', '\\.', 'None', '%s', '{}', '$1', 'BRK.B', 'BINANCE:BTCUSDT', 'ES=F', 'EUR_USD',
-    '0001.HK', '^GSPC', '.INX', 'Aapl', 'REST', 'websocket', 'rest', 'finnhub', 'replay', 'simulated', '0'*32, 'f'*32,
+    '0001.HK', '^GSPC', '^', '.INX', 'IC MARKETS:1', 'M&M.NS', '&M', 'A ', ' A', 'A  B', 'A' + ' '*22 + 'B',
+    'Aapl', 'REST', 'websocket', 'rest', 'finnhub', 'replay', 'simulated', '0'*32, 'f'*32,
     'F'*32, 'g'*32, 'f'*31, 'f'*33, '1', '0x20']
 ODD_THINGS = [
     'null', 'true', '0', '[]', '{}', '[[]]', '[null]', '{"a":{"b":[1,2,{"c":null}]}}', '"x"', '["1"]', '["1",2]',

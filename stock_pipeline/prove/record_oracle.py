@@ -29,7 +29,7 @@ class Expected:
 
 # %% ../../nbs/13_prove/01_record_oracle.ipynb #caa67534
 _LIMIT, _MICRO = Decimal(10**9), Decimal(1).scaleb(-6)
-_NAME = frozenset(ascii_uppercase + digits + '.:_^=-')
+_NAME, _FIRST = frozenset(ascii_uppercase + digits + '.:_^=&- '), ascii_uppercase + digits + '^'
 _CODE = frozenset(ascii_letters + digits + ' _.-')
 _HEX = frozenset(digits + 'abcdef')
 
@@ -59,7 +59,7 @@ def _word(name, v, out, letters, longest, shortest=1):
 
 def _symbol(v, out):
     s = _word('symbol', v, out, _NAME, 24)
-    if s and s[0] not in ascii_uppercase + digits: out.add('symbol_not_allowed')
+    if s and (s[0] not in _FIRST or s[-1] == ' '): out.add('symbol_not_allowed')
     return s
 
 def _codes(v, out):

@@ -16,6 +16,7 @@ from ..core.errors import FeedAccessError, FeedAuthError, FeedError, UnknownSymb
 from ..local.process import stop_event
 from ..feed.budget import TokenBucket
 from ..feed.finnhub import FinnhubClient
+from ..feed.key_trust import KeyTrust
 from .recording import RecordingWriter
 from ..feed.messages import Horizon
 from ..feed.trades import TradeStream
@@ -59,8 +60,9 @@ async def _read_frames(stream, out, progress): # their bytes are recorded as the
 async def _record(out, source, settings, stack, done, progress):
     key, url, ws_url = source
     budget, symbols = TokenBucket(settings.rate_limit), settings.stock_symbols
-    client = await stack.enter_async_context(FinnhubClient(key, url, budget, on_answer=out.answer))
-    stream = TradeStream(key, ws_url, symbols, horizon=Horizon(None), on_frame=out.frame)
+    trust = KeyTrust(('rest', 'stream'))
+    client = await stack.enter_async_context(FinnhubClient(key, url, budget, on_answer=out.answer, trust=trust))
+    stream = TradeStream(key, ws_url, symbols, horizon=Horizon(None), on_frame=out.frame, trust=trust)
     async with asyncio.TaskGroup() as jobs:
         jobs.create_task(_ask_quotes(client, symbols, done.refused))
         jobs.create_task(_read_frames(stream, out, progress))

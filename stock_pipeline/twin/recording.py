@@ -19,6 +19,7 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from ..core.errors import ConfigError, FeedError, RecordError
+from ..core.records import SYMBOL_PATTERN
 from ..core.sessions import new_york_ms
 from ..feed.answers import loads, parse_quote
 from ..feed.messages import read_frame, read_trades
@@ -33,7 +34,7 @@ __all__ = ['log', 'CSV_NAME', 'flag_codes', 'csv_facts', 'read_csv', 'RecordingW
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/04_twin/03_recording.ipynb #9518742d
-CSV_NAME = re.compile(r'(\d{8})_([A-Za-z0-9.]+)_trade_tick\.(?:zip|csv)', re.I)
+CSV_NAME = re.compile(rf'(\d{{8}})_({SYMBOL_PATTERN})_trade_tick\.(?:zip|csv)', re.I)
 
 @lru_cache(maxsize=4096)
 def flag_codes(
