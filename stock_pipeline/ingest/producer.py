@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from ..core.config import Settings
 from ..core.errors import ConfigError, PipelineError
 from ..core.heartbeat import State, beat_path, write_beat
-from ..core.sessions import session_at
+from ..core.sessions import session_of
 from ..feed.budget import TokenBucket
 from ..feed.finnhub import FinnhubClient
 from ..feed.key_trust import KeyTrust
@@ -76,7 +76,7 @@ async def _sources(settings, stack):
     def session(symbol): return twin.market.session(twin.clock.now_ms())
     return Sources(client, stream, symbols, (lambda: _raise_failure_of(twin),), session, limits)
 
-def _session_now(symbol): return session_at(time.time_ns()//1_000_000)
+def _session_now(symbol): return session_of(symbol, time.time_ns()//1_000_000)
 
 # %% ../../nbs/05_ingest/14_producer.ipynb #3c4aa6d4
 async def run_producer(

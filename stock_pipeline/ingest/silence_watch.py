@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 # %% ../../nbs/05_ingest/09_silence_watch.ipynb #2dcfb6a9
 def always_regular(symbol:str) -> Session:
-    "Of a market that never closes."
+    "Of a market that is always in its regular session."
     return Session.REGULAR
 
 class SilenceWatch:
@@ -63,7 +63,7 @@ def _sample(self:SilenceWatch): # what was heard since the last look
 def _resting(self:SilenceWatch): # symbols that are not traded now; those that are, while their quotes stand still
     sessions = {s: self.session(s) for s in self.live.pulses}
     closed = {s for s, o in sessions.items() if o == Session.CLOSED}
-    return closed, {s for s, o in sessions.items() if o != Session.REGULAR} - closed
+    return closed, {s for s, o in sessions.items() if o in (Session.PRE, Session.POST)}
 
 @patch
 async def step(self:SilenceWatch):
