@@ -91,14 +91,14 @@ class FinnhubClient:
         limits:CallLimits|None=None, # default: four calls in 20 s
         horizon:Horizon|None=None, # what is too far ahead for a quote; default: nothing is
         on_answer:Callable[[RestAnswer], None]|None=None, # gets each answer as it was delivered
-        trust:KeyTrust|None=None, # shared with the stream; default: one of its own
+        key_trust:KeyTrust|None=None, # shared with the stream; default: one of its own
     ):
         self._headers = {'X-Finnhub-Token': checked_key(key), 'Accept': 'application/json'}
         self.url, self.budget, self.limits = url.rstrip('/'), budget or TokenBucket(), limits or CallLimits()
         self._clock, self._sleep, self._rng, self._on_answer = clock, sleep, rng or random.Random(), on_answer
         self._http = httpx.AsyncClient(transport=transport, timeout=self.limits.deadline, follow_redirects=False,
             **_way_to(url))
-        self.horizon, self.trust = horizon or Horizon(None), trust or KeyTrust()
+        self.horizon, self.key_trust = horizon or Horizon(None), key_trust or KeyTrust()
         self.calls = self.retries = 0
 
     def __repr__(self): return f'FinnhubClient({self.url}, {self.calls} calls)'
@@ -149,7 +149,7 @@ async def _attempt(self:FinnhubClient, path, params, parse):
     if cls := error_class(status, body):
         e = self._error(cls, answer)
         raise self._kept(e, body, reason='not_json') if cls is BadAnswerError and status == 200 else e
-    self.trust.accepted()
+    self.key_trust.accepted()
     try: return parse(_document(path, body))
     except BadAnswerError as e: odd = e
     # raised here, where nothing remembers it as its context: its words may repeat what was answered
@@ -159,7 +159,7 @@ async def _attempt(self:FinnhubClient, path, params, parse):
 def _error(self:FinnhubClient, cls, answer):
     detail = f'{answer.path}: HTTP {answer.status}'
     facts = dict(status=answer.status, retry_after=retry_after(answer.headers, self._clock()))
-    if cls is FeedAuthError: return refusal(self.trust, 'rest', detail, **facts)
+    if cls is FeedAuthError: return refusal(self.key_trust, 'rest', detail, **facts)
     return feed_error(cls, detail, **facts)
 
 def _document(path, body):

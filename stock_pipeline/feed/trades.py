@@ -70,12 +70,12 @@ class TradeStream:
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
         sleep=asyncio.sleep, # awaitable pause in seconds, between connections
         rng:random.Random|None=None, # for the jitter
-        trust:KeyTrust|None=None, # shared with the client; default: one of its own
+        key_trust:KeyTrust|None=None, # shared with the client; default: one of its own
     ):
         self._key, self.ws_url, self.symbols = checked_key(key), ws_url, tuple(symbols)
         self.limits, self.horizon, self._on_frame = limits or StreamLimits(), horizon or Horizon(clock), on_frame
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
-        self.stats, self.trust = StreamStats(), trust or KeyTrust(['stream'])
+        self.stats, self.key_trust = StreamStats(), key_trust or KeyTrust(['stream'])
         self.last_error, self._error_until = None, 0 # what is wrong, in words; not over before, epoch ms
         self.state = 'idle' # idle, connecting, open, away, finished
         self.last_frame_ms = self.last_ping_ms = self.last_trade_ms = self.opened_ms = None
@@ -100,7 +100,7 @@ def _turned_away(self:TradeStream, response): # the feed answered the handshake 
     detail = f'stream: HTTP {status}'
     facts = dict(status=status, retry_after=retry_after(response.headers, time.time()))
     cls = error_class(status, response.body or b'') or FeedUnavailableError
-    if cls in (FeedAuthError, FeedAccessError): return refusal(self.trust, 'stream', detail, cls, **facts)
+    if cls in (FeedAuthError, FeedAccessError): return refusal(self.key_trust, 'stream', detail, cls, **facts)
     if cls is BadAnswerError: cls = FeedUnavailableError # a stream has nothing better to do than to try again
     return feed_error(cls, detail, **facts)
 
@@ -134,13 +134,13 @@ def _complaint(self:TradeStream, text, now):
     if text != self.last_error: log.warning('The stream says: %s', text)
     self.last_error, self._error_until = text, now + _COMPLAINT_MS
     if error_class(200, text.encode()) is not FeedAuthError: return
-    e = refusal(self.trust, 'stream', 'stream')
+    e = refusal(self.key_trust, 'stream', 'stream')
     if isinstance(e, FeedAuthError) or not self._proven: raise e # else the stream works, whatever it says
 
 @patch
 def _prove(self:TradeStream, now): # the feed talks to us: the key is good, and what was wrong before is over
     self._proven = True
-    self.trust.accepted()
+    self.key_trust.accepted()
     if self.last_error is not None and now >= self._error_until: self.last_error = None
 
 @patch

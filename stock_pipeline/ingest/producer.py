@@ -66,11 +66,11 @@ async def _sources(settings, stack):
     if settings.feed != 'finnhub': twin, symbols = await _embedded(settings, stack)
     key, url, ws_url = _addresses(settings, twin)
     horizon, client, stream = _horizon(settings, twin), None, None
-    trust = KeyTrust(_WAYS[settings.transport])
-    if settings.transport != 'rest': stream = TradeStream(key, ws_url, symbols, horizon=horizon, trust=trust)
+    key_trust = KeyTrust(_WAYS[settings.transport])
+    if settings.transport != 'rest': stream = TradeStream(key, ws_url, symbols, horizon=horizon, key_trust=key_trust)
     if settings.feed != 'replay' or stream is None: # a recorded day holds what it holds
         budget = TokenBucket(settings.rate_limit)
-        client = await stack.enter_async_context(FinnhubClient(key, url, budget, horizon=horizon, trust=trust))
+        client = await stack.enter_async_context(FinnhubClient(key, url, budget, horizon=horizon, key_trust=key_trust))
     if twin is None: return Sources(client, stream, symbols, (), _session_now)
     limits = SilenceLimits().faster(min(1, settings.twin_speed or 1))
     def session(symbol): return twin.market.session(twin.clock.now_ms())

@@ -60,9 +60,9 @@ async def _read_frames(stream, out, progress): # their bytes are recorded as the
 async def _record(out, source, settings, stack, done, progress):
     key, url, ws_url = source
     budget, symbols = TokenBucket(settings.rate_limit), settings.stock_symbols
-    trust = KeyTrust(('rest', 'stream'))
-    client = await stack.enter_async_context(FinnhubClient(key, url, budget, on_answer=out.answer, trust=trust))
-    stream = TradeStream(key, ws_url, symbols, horizon=Horizon(None), on_frame=out.frame, trust=trust)
+    key_trust = KeyTrust(('rest', 'stream'))
+    client = await stack.enter_async_context(FinnhubClient(key, url, budget, on_answer=out.answer, key_trust=key_trust))
+    stream = TradeStream(key, ws_url, symbols, horizon=Horizon(None), on_frame=out.frame, key_trust=key_trust)
     async with asyncio.TaskGroup() as jobs:
         jobs.create_task(_ask_quotes(client, symbols, done.refused))
         jobs.create_task(_read_frames(stream, out, progress))
