@@ -73,7 +73,7 @@ async def _sources(settings, stack):
         client = await stack.enter_async_context(FinnhubClient(key, url, budget, horizon=horizon, key_trust=key_trust))
     if twin is None: return Sources(client, stream, symbols, (), _session_now)
     limits = SilenceLimits().faster(min(1, settings.twin_speed or 1))
-    def session(symbol): return twin.market.session(twin.clock.now_ms())
+    def session(symbol): return twin.market.session(twin.clock.now_ms(), symbol)
     return Sources(client, stream, symbols, (lambda: _raise_failure_of(twin),), session, limits)
 
 def _session_now(symbol): return session_of(symbol, time.time_ns()//1_000_000)

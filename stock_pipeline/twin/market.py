@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib, math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
@@ -18,7 +18,8 @@ from random import Random
 from fastcore.basics import patch
 
 from ..core.errors import ConfigError
-from ..core.sessions import Session, last_close, new_york_date, new_york_ms, session_at, trading_day
+from stock_pipeline.core.sessions import (Calendar, Session, calendar_of, last_close, new_york_date, new_york_ms,
+    session_of, trading_day)
 from .tape import TapeMessage, TapeTrade, from_units
 
 # %% auto #0
@@ -77,12 +78,13 @@ def intraday_shape(
 def activity(
     ts_ms:int, # epoch ms, UTC
     sessions:str, # 'always' or 'real'
+    symbol:str='', # whose market it is; default: a US share's
 ) -> float: # 0 when closed, 1 on an average minute of the regular session
     "How busy the market is."
-    if sessions == 'always': return intraday_shape(ts_ms//60000 % 390/390)
-    session = session_at(ts_ms)
+    session = Session.ALWAYS if sessions == 'always' else session_of(symbol, ts_ms)
     if session == Session.CLOSED: return 0.
-    if session != Session.REGULAR: return 0.05
+    if session in (Session.PRE, Session.POST): return 0.05
+    if session == Session.ALWAYS or calendar_of(symbol) != Calendar.US: return intraday_shape(ts_ms//60000 % 390/390)
     day = trading_day(new_york_date(ts_ms))
     return intraday_shape((ts_ms - day.open_ms)/(day.close_ms - day.open_ms))
 
@@ -131,7 +133,7 @@ def minute_trades(
 ) -> list[TapeTrade]: # in time order
     "All trades of a symbol in a minute."
     rng, start_ms = Random(f'{seed}:{symbol}:{minute}'), minute*60_000
-    busy = activity(start_ms, sessions)
+    busy = activity(start_ms, sessions, symbol)
     if not busy: return []
     path = _bridge(rng, *(minute_price(seed, symbol, minute + i) for i in (0, 1)))
     tick, trades, last = _tick_size(path[0]), [], None
@@ -159,9 +161,10 @@ class Market:
             raise ConfigError(f'sessions={self.sessions!r}', "Choose 'always' or 'real'")
 
 @patch
-def session(self:Market, ts_ms:int) -> Session:
-    "The session at an instant; a market that is always open is in its regular one."
-    return Session.REGULAR if self.sessions == 'always' else session_at(ts_ms)
+def session(self:Market, ts_ms:int, symbol:str='') -> Session:
+    "The session of a symbol's market (default: of a US share's); one that is always open is in its regular one."
+    session = Session.ALWAYS if self.sessions == 'always' else session_of(symbol, ts_ms)
+    return Session.REGULAR if session == Session.ALWAYS else session
 
 @patch
 def messages(self:Market,
@@ -170,7 +173,7 @@ def messages(self:Market,
 ) -> Iterator[TapeMessage]: # one for each millisecond and symbol, in time order
     "The tape between two instants."
     for minute in range(start_ms//60_000, -(-end_ms//60_000)):
-        if not activity(minute*60_000, self.sessions): continue
+        if not any(activity(minute*60_000, self.sessions, s) for s in self.symbols): continue
         trades = [o for s in self.symbols for o in minute_trades(self.seed, s, minute, self.sessions)]
         trades.sort(key=itemgetter(2))
         for t, group in groupby(trades, key=itemgetter(2)):
@@ -189,21 +192,25 @@ def day_messages(self:Market,
 
 # %% ../../nbs/04_twin/02_market.ipynb #f993a7f9
 @patch
-def _open(self:Market, ts_ms): return self.session(ts_ms) == Session.REGULAR
+def _last_open(self:Market, symbol, ts_ms): # when the symbol's market was last open
+    if self.session(ts_ms, symbol) == Session.REGULAR: return ts_ms
+    if calendar_of(symbol) == Calendar.US: return last_close(ts_ms)
+    day = new_york_date(ts_ms) # forex, which closes at five on Fridays
+    return new_york_ms(day - timedelta(days=(day.weekday() - 4) % 7), 17)
 
 @patch
-def _bounds(self:Market, ts_ms): # first minute of the day, minute of the quote, minute of the previous close
-    if self.sessions == 'always':
-        first = new_york_ms(new_york_date(ts_ms))//60_000
-        return first, ts_ms//60_000, first - 1
-    at = ts_ms if self._open(ts_ms) else last_close(ts_ms)
+def _bounds(self:Market, symbol, ts_ms): # first minute of the day, minute of the quote, minute of the previous close
+    at = self._last_open(symbol, ts_ms)
+    if self.sessions == 'always' or calendar_of(symbol) != Calendar.US:
+        first = new_york_ms(new_york_date(at))//60_000
+        return first, at//60_000, first - 1
     hours = trading_day(new_york_date(at))
     return hours.open_ms//60_000, at//60_000, last_close(hours.open_ms)//60_000
 
 @patch
-def quote_time(self:Market, ts_ms:int) -> int: # epoch seconds, UTC
+def quote_time(self:Market, ts_ms:int, symbol:str='') -> int: # epoch seconds, UTC
     "The `t` of a quote asked for at an instant."
-    return (ts_ms if self._open(ts_ms) else last_close(ts_ms))//1000
+    return self._last_open(symbol, ts_ms)//1000
 
 # %% ../../nbs/04_twin/02_market.ipynb #0a6e7d60
 def _cents(price): return from_units(max(1, round(price*10_000/_tick_size(price)))*_tick_size(price))
@@ -214,15 +221,15 @@ def quote(self:Market,
     ts_ms:int, # epoch ms, UTC
 ) -> dict: # keys of /quote
     "What /quote answers at an instant."
-    first, now, before = self._bounds(ts_ms)
+    first, now, before = self._bounds(symbol, ts_ms)
     prices = [_cents(minute_price(self.seed, symbol, o)) for o in range(first, now + 1)]
     recent = self._recent(symbol, now, ts_ms)
     c, pc = (recent or prices)[-1], _cents(minute_price(self.seed, symbol, before))
     high, low, change = max(*prices, *recent, c), min(*prices, *recent, c), c - pc
     percent = (change*100/pc).quantize(Decimal('0.0001'))
-    return dict(c=c, d=change, dp=percent, h=high, l=low, o=prices[0], pc=pc, t=self.quote_time(ts_ms))
+    return dict(c=c, d=change, dp=percent, h=high, l=low, o=prices[0], pc=pc, t=self.quote_time(ts_ms, symbol))
 
 @patch
 def _recent(self:Market, symbol, minute, ts_ms): # prices of the minute so far
-    if not self._open(ts_ms): return []
+    if self._last_open(symbol, ts_ms) != ts_ms: return []
     return [o.price for o in minute_trades(self.seed, symbol, minute, self.sessions) if o.t_ms <= ts_ms]
