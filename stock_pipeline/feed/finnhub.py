@@ -23,7 +23,7 @@ from .key_trust import KeyTrust, refusal
 from .messages import Horizon
 
 # %% auto #0
-__all__ = ['log', 'MAX_BODY', 'retry_after', 'checked_key', 'CallLimits', 'RestAnswer', 'FinnhubClient', 'backoff']
+__all__ = ['log', 'IN_A_HURRY', 'MAX_BODY', 'retry_after', 'checked_key', 'CallLimits', 'RestAnswer', 'FinnhubClient', 'backoff']
 
 # %% ../../nbs/03_feed/04_finnhub.ipynb #1e07b191
 log = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ class CallLimits:
     "How long and how often one answer is asked for."
     deadline: float = 20. # seconds for one answer, with all its retries
     attempts: int = 4 # calls at most for one answer
+
+IN_A_HURRY = CallLimits(deadline=5, attempts=3) # for who only looks; as many calls as make a refused key certain
 
 class RestAnswer(NamedTuple):
     "One HTTP answer as it was delivered, but for the key."

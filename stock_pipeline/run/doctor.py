@@ -88,9 +88,9 @@ def _supervised(home):
     return f"process {state['supervisor']}, {len(state['services'])} services"
 
 async def _quote(settings):
-    from stock_pipeline.feed.finnhub import CallLimits, FinnhubClient
-    key, limits = settings.finnhub_api_key.get_secret_value(), CallLimits(deadline=5, attempts=1)
-    async with FinnhubClient(key, settings.finnhub_url, limits=limits) as client:
+    from stock_pipeline.feed.finnhub import IN_A_HURRY, FinnhubClient
+    key = settings.finnhub_api_key.get_secret_value()
+    async with FinnhubClient(key, settings.finnhub_url, limits=IN_A_HURRY) as client:
         q = await client.quote(settings.stock_symbols[0])
         return f'{q.symbol} {q.current}, {(time.time()*1000 - q.t_ms)/1000:.0f} s old'
 

@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 # %% ../../nbs/12_run/06_up.ipynb #a924149c
 async def check_key(settings:Settings):
     "One call with the key; raises `FeedAuthError` if the feed refuses it. The producer copes with other trouble."
-    from stock_pipeline.feed.finnhub import CallLimits, FinnhubClient
-    key, limits = settings.finnhub_api_key.get_secret_value(), CallLimits(deadline=5, attempts=1)
-    async with FinnhubClient(key, settings.finnhub_url, limits=limits) as client:
+    from stock_pipeline.feed.finnhub import IN_A_HURRY, FinnhubClient
+    key = settings.finnhub_api_key.get_secret_value()
+    async with FinnhubClient(key, settings.finnhub_url, limits=IN_A_HURRY) as client:
         try: await client.market_status()
         except FeedAuthError: raise
         except FeedError as e: log.warning('the key could not be checked: %s', e)
