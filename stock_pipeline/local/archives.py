@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..core.config import load_settings
 from ..core.errors import StackError
 from ..core.files import FileLock
 from ..core.network import proxy_for, trust
@@ -19,7 +20,7 @@ from .ivy import cause_in_log, download_by_ivy, ivy_server, no_network, start_iv
 
 # %% auto #0
 __all__ = ['ROOTS', 'Artifact', 'read_manifest', 'group_dir', 'jar_paths', 'missing_artifacts', 'fetch_directly', 'fetch_files',
-           'fetch_artifacts', 'resolve_manifest']
+           'fetch_artifacts', 'fetch_ahead', 'resolve_manifest']
 
 # %% ../../nbs/02_local/04_archives.ipynb #1fca7606
 @dataclass(frozen=True)
@@ -167,6 +168,21 @@ def _place(path, artifact, folder): # the one way into the cache
     folder.mkdir(parents=True, exist_ok=True)
     path.chmod(0o644)
     path.replace(folder/artifact.file)
+
+# %% ../../nbs/02_local/04_archives.ipynb #25f2f746
+def fetch_ahead(
+    checkout:str|Path, # where a `.env` may name another cache folder
+    say:Callable[[str], object]=print, # told of each megabyte
+    fetch:Callable=fetch_files, # how files come; another in tests
+) -> None:
+    "Fetch what `up` in this checkout would fetch first; raises `StackError`, and `ConfigError` for wrong settings."
+    said = ''
+    def tell(done, total):
+        nonlocal said
+        text = f'Java archives: {done >> 20} of {total >> 20} MB'
+        if text != said: say(text)
+        said = text
+    fetch_artifacts(load_settings(Path(checkout)/'.env').stock_pipeline_cache, progress=tell, fetch=fetch)
 
 # %% ../../nbs/02_local/04_archives.ipynb #268a150e
 ROOTS = { # organisation, name, revision
