@@ -51,7 +51,7 @@ def test_the_patterns_see_what_they_forbid():
         assert not list(constants(fine)), fine
     for bad in ('POSTGRES_PASSWORD=x1', '  POSTGRES_PASSWORD: x1', 'P: ${REDIS_PASSWORD:-x1}', 'requirepass: x1'):
         assert said(bad), bad
-    asked = 'POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?run docker/init-env}'
+    asked = 'POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?set it in .env}'
     for fine in ('POSTGRES_PASSWORD=', asked, 'FINNHUB_API_KEY: ${FINNHUB_API_KEY:-}'): assert not said(fine), fine
 
 def test_no_module_has_a_default_password():

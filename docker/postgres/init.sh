@@ -1,15 +1,16 @@
 #!/bin/sh
 # Run by the image when it makes the data folder: three roles, none of them a superuser, and a database for each feed.
-# Safe to run again: it brings an older volume, or one whose passwords were changed in .env, up to date.
+# Safe to run again: it brings an older volume, or one whose passwords were changed, up to date. The passwords are read
+# from files by psql itself, so they stand on no command line.
 set -eu
-psql -v ON_ERROR_STOP=1 --no-psqlrc --no-password --quiet -U "$POSTGRES_USER" -d postgres <<'SQL'
+psql -v ON_ERROR_STOP=1 --no-psqlrc --no-password --quiet -U "${POSTGRES_USER:-postgres}" -d postgres <<'SQL'
 \getenv owner STOCK_USER
-\getenv owner_password STOCK_PASSWORD
 \getenv writer WRITER_USER
-\getenv writer_password WRITER_PASSWORD
 \getenv reader READER_USER
-\getenv reader_password READER_PASSWORD
 \getenv real STOCK_DB
+\set owner_password `cat /run/secrets/owner`
+\set writer_password `cat /run/secrets/writer`
+\set reader_password `cat /run/secrets/reader`
 \set simulated :real _simulated
 \set replay :real _replay
 SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY[:'owner', :'writer', :'reader']) name

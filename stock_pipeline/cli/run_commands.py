@@ -100,15 +100,16 @@ def service(
     name:Annotated[str, _SERVICE],
     host:Annotated[Optional[str], typer.Option(help='Address of the dashboard; 0.0.0.0 in a container.')]=None,
     port:Annotated[Optional[int], typer.Option(help='Port of the dashboard.')]=None,
+    beat:Annotated[Optional[str], typer.Option(help="File of the dashboard's heartbeat; default: in the home.")]=None,
 ):
     "Run one service in the foreground, as the supervisor and the containers do."
     from stock_pipeline.core.config import load_settings
     from stock_pipeline.local.environment import shed_environment
     from stock_pipeline.local.process import RUN_VARIABLE
     from stock_pipeline.run.foreground import run_service
-    options = {option: value for option, value in dict(host=host, port=port).items() if value is not None}
+    options = {option: value for option, value in dict(host=host, port=port, beat=beat).items() if value is not None}
     if options and name != 'dashboard':
-        raise ConfigError(f'{name} has no address of its own', 'Leave --host and --port out')
+        raise ConfigError(f'{name} has no address of its own', 'Leave --host, --port and --beat out')
     supervised = RUN_VARIABLE in os.environ
     settings = load_settings(None if supervised else env_file())
     shed_environment('libpq') # the rest of a container's environment was made for it
@@ -119,15 +120,12 @@ def healthy(
     port:Annotated[int, typer.Option(help='Port of the dashboard.')]=8501,
 ):
     "Exit code 0 if a service of this machine says that it works."
-    if not _says_so(name, port):
-        raise StackError(f'{name} does not say that it works', f'`stock-pipeline logs {name}` says why')
-
-def _says_so(name, port):
-    if name == 'dashboard':
-        from stock_pipeline.serve.page_process import page_answers
-        return page_answers(port)
-    from stock_pipeline.core.heartbeat import alive, beat_path
-    return alive(beat_path(asked().stock_pipeline_home, name)) is not None
+    from stock_pipeline.core.health import health
+    from stock_pipeline.core.heartbeat import beat_path, read_beat
+    from stock_pipeline.serve.page_process import page_answers
+    found, see = health(read_beat(beat_path(asked().stock_pipeline_home, name))), f'See `stock-pipeline logs {name}`'
+    if not found.is_well: raise StackError(f'{name} does not work: {found.why}', see)
+    if name == 'dashboard' and not page_answers(port): raise StackError(f'The page does not answer on port {port}', see)
 
 # %% ../../nbs/15_cli/02_run_commands.ipynb #60578248
 _PARTS = 'stock-pipeline', 'pyspark', 'kafka-python', 'psycopg2-binary', 'redis', 'streamlit'

@@ -17,8 +17,8 @@ from .errors import ConfigError
 from .records import AHEAD_MS, SYMBOL_PATTERN
 
 # %% auto #0
-__all__ = ['SYMBOL', 'default_home', 'default_cache', 'parse_symbols', 'Settings', 'setting_names', 'secret_names',
-           'load_settings', 'env_example']
+__all__ = ['SYMBOL', 'FILES_VARIABLE', 'default_home', 'default_cache', 'parse_symbols', 'Settings', 'setting_names',
+           'secret_names', 'load_settings', 'env_example']
 
 # %% ../../nbs/01_core/02_config.ipynb #c9618d51
 _PROGRAM = 'stock-pipeline'
@@ -295,6 +295,16 @@ def _check_env_file(path):
         if line.strip() and not line.lstrip().startswith('#') and not is_setting:
             raise ConfigError(f'{path}, line {i} is not NAME=value', 'Write one setting a line, as in .env.example')
 
+# %% ../../nbs/01_core/02_config.ipynb #5dc9ecda
+FILES_VARIABLE = 'STOCK_PIPELINE_SECRETS' # names a folder with a file a secret
+_FILES_HINT = f'Check the folder that {FILES_VARIABLE} names, and its permissions'
+
+def _secrets_folder(): # None where there is none
+    folder = os.environ.get(FILES_VARIABLE)
+    if not folder: return None
+    if not Path(folder).is_dir(): raise ConfigError(f'{FILES_VARIABLE}={folder} is no folder', _FILES_HINT)
+    return folder
+
 # %% ../../nbs/01_core/02_config.ipynb #e6c1a715
 def load_settings(
     env_file:str|Path|None='.env', # read when it exists; the environment wins over it
@@ -304,7 +314,10 @@ def load_settings(
     path = Path(env_file) if env_file else None
     if path and path.exists(): _check_env_file(path)
     else: path = None
-    try: return _with_tls(Settings(_env_file=path, _env_file_encoding=_TEXT, **overrides))
+    try:
+        folder = _secrets_folder()
+        return _with_tls(Settings(_env_file=path, _env_file_encoding=_TEXT, _secrets_dir=folder, **overrides))
+    except OSError as e: raise ConfigError(f'{e.filename} cannot be read: {e.strerror}', _FILES_HINT) from None
     except ValidationError as e:
         problems = '; '.join(_problem(error, _seen(path, overrides)) for error in e.errors())
         raise ConfigError(problems, 'Mend .env or the environment (see .env.example)') from None

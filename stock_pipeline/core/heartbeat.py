@@ -27,6 +27,7 @@ class State(StrEnum):
     REPLAY_FINISHED = 'replay finished'
     FEED_AWAY = 'feed away'
     BROKER_AWAY = 'broker away'
+    STORE_AWAY = 'store away'
     FAILED = 'failed'
     STOPPED = 'stopped'
 
@@ -43,7 +44,7 @@ class State(StrEnum):
 # %% ../../nbs/01_core/11_heartbeat.ipynb #087e2c1f
 def beat_path(
     home:Path, # STOCK_PIPELINE_HOME
-    service:str, # 'producer' or 'stream'
+    service:str, # 'producer', 'stream' or 'dashboard'
 ) -> Path:
     "Where a service writes its heartbeat."
     return Path(home)/'run'/f'{service}.json'

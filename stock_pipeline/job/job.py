@@ -45,6 +45,7 @@ class StreamJob:
         self.ended, self.fenced = threading.Event(), None
         self.began_ms, self.state, self.waits_for = None, State.STARTING, ''
         self._progress = None, {} # moment, what Spark says
+        self._through = None, time.monotonic() # moment of the last batch; when its work last went through
 
     def _last_batch(self):
         self._progress = last_progress(self.query, self._progress)
@@ -62,10 +63,24 @@ class StreamJob:
         phases = last.get('durationMs', {})
         write_beat(self.heartbeat, self.state, feed=self.settings.feed, batch_id=last.get('batchId', -1),
             rows=last.get('numInputRows', 0), began_ms=self.began_ms, beat_ms=round(time.time()*1000),
-            waits_for=self.waits_for, duration_ms=phases.get('triggerExecution'), phases_ms=phases)
+            waits_for=self.waits_for, waits_s=self._waits_s(), duration_ms=phases.get('triggerExecution'),
+            phases_ms=phases)
 
 # %% ../../nbs/08_job/06_job.ipynb #38812eb4
 from fastcore.basics import patch
+
+# %% ../../nbs/08_job/06_job.ipynb #ac871264
+@patch
+def _waits_s(self:StreamJob) -> float: # s
+    "For how long work has waited without a commit; 0 when all that was found is stored."
+    moment, now = self._progress[0], time.monotonic()
+    if not self._is_at_work() or moment != self._through[0]: self._through = moment, now
+    return round(now - self._through[1], 1)
+
+@patch
+def _is_at_work(self:StreamJob): # a trigger has begun and has not ended
+    try: return bool(self.query and self.query.status['isTriggerActive'])
+    except Exception: return False # no Java any more
 
 # %% ../../nbs/08_job/06_job.ipynb #57728360
 LIMITS = '-c lock_timeout=5s -c statement_timeout=10s' # of the driver's own statements: they must not hold up the ticks

@@ -124,6 +124,13 @@ def _gone(process):
 def _wait_gone(processes, patience):
     return wait_until(lambda: all(map(_gone, processes)), patience, pause=0.01, not_yet=())
 
+def _ask_to_end(leader, sig, children):
+    "What stands still, as after SIGSTOP, is set going: it hears the request only then, and may wait for others."
+    asked = ((leader, sig), *((p, signal.SIGCONT) for p in (leader, *children)))
+    for p, what in asked:
+        try: p.send_signal(what)
+        except psutil.Error: pass
+
 def end_process(
     ref:ProcessRef, # nothing happens unless it is still ours
     sig:int=signal.SIGTERM, # what it takes as a request to stop
@@ -136,8 +143,7 @@ def end_process(
         return True
     leader = psutil.Process(ref.pid)
     children = family(ref.pid)
-    try: leader.send_signal(sig)
-    except psutil.Error: pass
+    _ask_to_end(leader, sig, children)
     gone = _wait_gone([leader], patience)
     kill_all([p for p in {leader, *children, *family(ref.pid)} if not _gone(p)])
     return gone

@@ -14,8 +14,9 @@ import psutil
 
 from ..core.config import Settings
 from ..core.disk import existing_parent
-from ..core.errors import PipelineError, in_words
-from ..core.heartbeat import alive, beat_path, read_beat
+from ..core.errors import PipelineError, StackError, in_words
+from ..core.health import PATIENCE_S, health
+from ..core.heartbeat import beat_path, read_beat
 from ..local.archives import missing_artifacts
 from ..local.java import find_java
 from ..local.home import kept_settings, last_failure, read_state
@@ -98,18 +99,15 @@ def _feed(settings):
     if settings.feed != 'finnhub': return f'{settings.feed}: inside the producer, no network needed'
     return asyncio.run(_quote(settings))
 
-def _heartbeat(settings, name): # of a service that is alive; else raises why it is not
-    path = beat_path(settings.stock_pipeline_home, name)
-    if beat := alive(path): return beat
-    last = read_beat(path)
-    if last is None: raise RuntimeError('no heartbeat')
-    if last.is_stale: raise RuntimeError(f'the last heartbeat is {last.age_s:.0f} s old')
-    raise RuntimeError(f'it says that it is {last.state}')
+def _well(settings, name, patience_s): # heartbeat and words of a part that is well; raises why another is not
+    beat = read_beat(beat_path(settings.stock_pipeline_home, name))
+    found = health(beat, patience_s)
+    if not found.is_well: raise StackError(found.why)
+    return beat, found.why
 
-def _producer(settings):
-    beat = _heartbeat(settings, 'producer')
-    if not beat.is_well: raise RuntimeError(f"{beat.state}: {beat.facts.get('errors') or ''}")
-    return f"{beat.state}, {beat.facts.get('ticks_sent', 0):,} ticks sent"
+def _producer(settings, patience_s=PATIENCE_S):
+    beat, how = _well(settings, 'producer', patience_s)
+    return f"{how}, {beat.facts.get('ticks_sent', 0):,} ticks sent"
 
 # %% ../../nbs/12_run/07_doctor.ipynb #da82a20f
 def _broker(settings):
@@ -124,10 +122,10 @@ def _broker(settings):
         try: return f'{held}, {lag_of(ends, read_offsets(reader, settings.topic)):,} of them waiting'
         except PipelineError: return held
 
-def _job(settings):
-    beat = _heartbeat(settings, 'stream')
+def _job(settings, patience_s=PATIENCE_S):
+    beat, how = _well(settings, 'stream', patience_s)
     took = beat.facts.get('duration_ms')
-    return f"{beat.state}, batch {beat.facts.get('batch_id', -1)}" + (f', {took:.0f} ms' if took else '')
+    return f"{how}, batch {beat.facts.get('batch_id', -1)}" + (f', {took:.0f} ms' if took else '')
 
 def _database(settings):
     from stock_pipeline.store.progress import read_totals
@@ -143,12 +141,16 @@ def _cache(settings):
     if took is None: raise RuntimeError('no answer; pages read PostgreSQL meanwhile')
     return f'{took:.1f} ms'
 
-def _page(settings):
-    if not page_answers(settings.dashboard_port): raise RuntimeError(f'no answer on port {settings.dashboard_port}')
+def _page(settings, patience_s=PATIENCE_S):
+    if not page_answers(settings.dashboard_port): raise StackError(f'no answer on port {settings.dashboard_port}')
+    _well(settings, 'dashboard', patience_s)
     return f'http://localhost:{settings.dashboard_port}'
 
 # %% ../../nbs/12_run/07_doctor.ipynb #1c4e796d
-def hop_findings(settings:Settings) -> list[Finding]: # from left to right
+def hop_findings(
+    settings:Settings,
+    patience_s:float=PATIENCE_S, # s that work may wait before its part is ill
+) -> list[Finding]: # from left to right
     "Every hop of a pipeline that was started, with the settings in effect."
     home = settings.stock_pipeline_home
     failures = {o['name']: last_failure(o) for o in read_state(home)['services']}
@@ -156,12 +158,12 @@ def hop_findings(settings:Settings) -> list[Finding]: # from left to right
     hops = [
         ('Supervisor', lambda: _supervised(home), 'Start it with: stock-pipeline up'),
         ('Feed', lambda: _feed(settings), ''),
-        ('Producer', lambda: _producer(settings), see('producer')),
+        ('Producer', lambda: _producer(settings, patience_s), see('producer')),
         ('Broker', lambda: _broker(settings), see('kafka')),
-        ('Stream job', lambda: _job(settings), see('stream')),
+        ('Stream job', lambda: _job(settings, patience_s), see('stream')),
         ('Database', lambda: _database(settings), see('postgres')),
         ('Cache', lambda: _cache(settings), see('redis')),
-        ('Dashboard', lambda: _page(settings), see('dashboard'))]
+        ('Dashboard', lambda: _page(settings, patience_s), see('dashboard'))]
     return [_explained(checked(*h), failures) for h in hops]
 
 _SERVICE_OF = {'Producer': 'producer', 'Broker': 'kafka', 'Stream job': 'stream', 'Database': 'postgres',

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import asyncio, logging, os, threading, time
+from pathlib import Path
 
 from ..core.config import Settings, secret_names
 from ..core.errors import ConfigError
+from ..core.heartbeat import beat_path
 from ..core.private_parts import end_java
 from ..local.environment import check_user
 from ..local.process import stop_event, stop_signals
@@ -58,10 +60,16 @@ def serve_stream(settings:Settings):
         finally: end_java()
 
 # %% ../../nbs/12_run/02_foreground.ipynb #1650a090
-def serve_dashboard(settings:Settings, port:int|None=None, host:str='127.0.0.1'):
+def serve_dashboard(
+    settings:Settings,
+    port:int|None=None, # default: the settings'
+    host:str='127.0.0.1', # 0.0.0.0 in a container
+    beat:str|None=None, # file of its heartbeat; default: in the home
+):
     "The page, until a signal."
     from stock_pipeline.serve.page_process import dashboard_command
-    argv = dashboard_command(port or settings.dashboard_port, host)
+    path = Path(beat) if beat else beat_path(settings.stock_pipeline_home, 'dashboard')
+    argv = dashboard_command(port or settings.dashboard_port, host, path)
     os.execv(argv[0], argv)
 
 # %% ../../nbs/12_run/02_foreground.ipynb #e0006483

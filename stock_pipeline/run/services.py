@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from ..core.config import Settings, secret_names
+from ..core.health import is_hung
 from ..core.heartbeat import alive, beat_path
 from ..local.archives import jar_paths
 from ..local.class_archive import ClassArchive, archive_path, can_write_live
@@ -47,12 +48,17 @@ def service_env(
 # %% ../../nbs/12_run/01_services.ipynb #2fa3f1e0
 def _command(name, *more): return [sys.executable, '-P', '-m', 'stock_pipeline', 'service', name, *more]
 
-def _beating(name, env, settings, **more): # a service that says by a heartbeat how it is
+def _works(path): # it is alive and does not hang
+    beat = alive(path)
+    return beat is not None and not is_hung(beat)
+
+def _beating(name, argv, env, settings, answers=lambda: True, **more): # a service that says by a heartbeat how it is
     home = settings.stock_pipeline_home
     beat = beat_path(home, name)
     forget = lambda: beat.unlink(missing_ok=True) # a heartbeat of an earlier life must not count
-    is_ready = lambda: alive(beat) is not None
-    return ServiceSpec(name, _command(name), env, is_ready, home/'logs'/f'{name}.log', before=forget, cwd=home, **more)
+    is_ready = lambda: _works(beat) and answers()
+    log = home/'logs'/f'{name}.log'
+    return ServiceSpec(name, argv, env, is_ready, log, before=forget, cwd=home, **more)
 
 def pipeline_specs(
     settings:Settings, # in effect: real addresses and passwords
@@ -60,15 +66,15 @@ def pipeline_specs(
     java:Path|None=None, # JAVA_HOME for Spark
 ) -> list[ServiceSpec]:
     "Producer, stream job and dashboard, for the supervisor."
-    home, page = settings.stock_pipeline_home, settings.dashboard_port
+    page = settings.dashboard_port
     env = {name: service_env(settings, name) for name in NEEDS}
     spark = {**env['stream'], 'SPARK_CONNECTOR_JARS': jars, **({'JAVA_HOME': str(java)} if java else {})}
-    command = _command('dashboard', '--port', str(page))
-    log, address = home/'logs'/'dashboard.log', f'http://localhost:{page}'
-    answers = lambda: page_answers(page)
-    dashboard = ServiceSpec('dashboard', command, env['dashboard'], answers, log, address=address, cwd=home)
-    stream = _beating('stream', spark, settings, address=settings.spark_master, stop_timeout=30, start_timeout=120)
-    producer = _beating('producer', env['producer'], settings, address=settings.topic, stop_timeout=20)
+    command, address = _command('dashboard', '--port', str(page)), f'http://localhost:{page}'
+    dashboard = _beating('dashboard', command, env['dashboard'], settings, lambda: page_answers(page), address=address)
+    stream = _beating('stream', _command('stream'), spark, settings, address=settings.spark_master, stop_timeout=30,
+                      start_timeout=120, fails=2)
+    producer = _beating('producer', _command('producer'), env['producer'], settings, address=settings.topic,
+                        stop_timeout=20, fails=2)
     return [dashboard, stream, producer]
 
 # %% ../../nbs/12_run/01_services.ipynb #4f90936a

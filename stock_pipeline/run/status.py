@@ -15,14 +15,15 @@ import psutil
 from ..core.config import Settings
 from ..core.disk import read_disk
 from ..core.errors import PipelineError
-from ..core.heartbeat import alive, beat_path
+from ..core.health import PATIENCE_S, health
+from ..core.heartbeat import alive, beat_path, read_beat
 from ..local.home import kept_settings, last_failure, read_state, state_problem
 from ..local.process import family
 from ..store.progress import read_batches, read_totals
 from ..store.reader import Reader
 
 # %% auto #0
-__all__ = ['RECENT_MS', 'NO_FIGURES', 'UNSUPERVISED', 'store_figures', 'memory_mb', 'pipeline_status']
+__all__ = ['RECENT_MS', 'NO_FIGURES', 'UNSUPERVISED', 'BEATING', 'store_figures', 'memory_mb', 'pipeline_status']
 
 # %% ../../nbs/12_run/04_status.ipynb #34cdda7e
 _NEWEST = '''SELECT floor(extract(epoch FROM max(event_time))*1000)::bigint AS event,
@@ -74,10 +75,11 @@ def pipeline_status(
     memory:bool=False, # also measure it; takes some milliseconds a process
     reader:Reader|None=None, # kept by who asks again and again; default: one of its own
     settings:Settings|None=None, # in effect; default: what `up` has kept
+    patience_s:float=PATIENCE_S, # s that work may wait before its part is ill
 ) -> dict: # feed, simulated, healthy, services, ticks_stored, newest_tick_age_s, latency_ms, problem …
     "How the pipeline of this home is, measured now."
     state, settings = read_state(home), settings or kept_settings(home)
-    services = [_shown(o, memory) for o in state['services']]
+    services = [_shown(_judged(o, home, patience_s), memory) for o in state['services']]
     feed = settings.feed if settings else None
     who = dict(feed=feed, simulated=feed and feed == 'simulated', home=str(home), supervisor=state['supervisor'])
     doc = dict(**who, services=services, **NO_FIGURES, disk=None, unknown_symbols=[], healthy=False, problem='')
@@ -86,6 +88,14 @@ def pipeline_status(
     return doc | _measured(home, services, reader, settings)
 
 UNSUPERVISED = 'No supervisor; `stock-pipeline up` starts it again, `stock-pipeline down` ends what is left'
+BEATING = 'producer', 'stream', 'dashboard'
+
+def _judged(service, home, patience_s): # one that its supervisor finds running may work in vain
+    if service['name'] not in BEATING or service['state'] != 'running': return service
+    found = health(read_beat(beat_path(home, service['name'])), patience_s)
+    if found.is_well: return service
+    return service | dict(state='starting' if found.state == 'starting' else 'unhealthy', detail=found.why)
+
 _SHOWN = 'name', 'state', 'address', 'pid', 'restarts', 'detail', 'error'
 
 def _shown(service, memory):
@@ -105,7 +115,6 @@ def _measured(home, services, reader, settings): # what only a pipeline that run
         try: figures = _figures(reader, settings)
         except PipelineError as e: ill.append(str(e))
     beat, disk = alive(beat_path(home, 'producer')), read_disk(home, settings.disk_warning_mb, settings.disk_limit_mb)
-    if not beat: ill.append('the producer has no heartbeat')
     if disk and disk.state == 'full':
         ill.append(f'The disk is full: {disk.text}. Make room, or move STOCK_PIPELINE_HOME to another disk')
     unknown = beat.facts.get('unknown_symbols', []) if beat else []
@@ -113,7 +122,7 @@ def _measured(home, services, reader, settings): # what only a pipeline that run
     return figures | state
 
 def _illness(service):
-    why = last_failure(service)
+    why = last_failure(service) or service['detail']
     return f"{service['name']} is {service['state']}" + (f' ({why})' if why else '')
 
 def _figures(reader, settings):

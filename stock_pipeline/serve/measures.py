@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 from fastcore.basics import patch
 
 from ..core.errors import BrokerError, StoreError
-from ..core.heartbeat import Beat, State
+from ..core.health import PATIENCE_S, health
+from ..core.heartbeat import Beat
 from .views import ago, number
 from ..store.lag import Ends, lag_of
 from ..store.progress import Batch, Offset, Totals
 
 # %% auto #0
-__all__ = ['logger', 'AWAY', 'Measure', 'feed_measure', 'broker_measure', 'batch_measure', 'database_measure', 'cache_measure',
-           'ping_ms', 'Reading', 'Background']
+__all__ = ['logger', 'OF_HEALTH', 'Measure', 'feed_measure', 'broker_measure', 'batch_measure', 'database_measure',
+           'cache_measure', 'ping_ms', 'Reading', 'Background']
 
 # %% ../../nbs/11_serve/03_measures.ipynb #64ef666c
 logger = logging.getLogger(__name__)
@@ -35,17 +36,18 @@ class Measure(NamedTuple):
     age_s: float # how long ago it was measured
 
 # %% ../../nbs/11_serve/03_measures.ipynb #e87649e0
-AWAY = State.FEED_AWAY, State.BROKER_AWAY, State.FAILED # what the producer says of itself when nothing gets through
+OF_HEALTH = {'ill': 'down', 'starting': 'unknown'} # how a part stands on the strip that is not well
 
 def _told(beat): # what the producer says, in words
-    if beat is None: return 'no heartbeat file here'
+    if beat is None: return 'no heartbeat: the producer does not run, or not on this machine'
     words = [str(beat.facts[k]) for k in ('transport', 'state') if beat.facts.get(k)]
     if beat.facts.get('ticks_sent') is not None: words.append(f"{number(beat.facts['ticks_sent'])} sent")
     return ' · '.join([*words, f'heartbeat {ago(beat.age_s)} ago'])
 
 def _feed_state(beat, tick_age_s, limit_s, closed):
-    if beat and (beat.is_stale or beat.state in AWAY): return 'down'
-    if beat and beat.facts.get('replay_done'): return 'idle'
+    if beat is None: return 'unknown'
+    if not (judged := health(beat)).is_well: return OF_HEALTH[judged.state]
+    if beat.facts.get('replay_done'): return 'idle'
     if tick_age_s is None: return 'unknown'
     if tick_age_s <= limit_s: return 'good'
     return 'idle' if closed else 'slow'
@@ -91,6 +93,9 @@ def _latency(batches):
     p99 = [b.p99_ms for b in batches if b.p99_ms is not None]
     return f'latency p50 {median(p50):,.0f} ms, p99 {max(p99):,.0f} ms' if p50 and p99 else 'latency unknown'
 
+def _last_words(batches):
+    return f'last batch {number(batches[0].batch_id)} · {_latency(batches)}' if batches else 'no batch is known'
+
 def _silent_state(lag): # of a job that has not committed for long
     if lag is None: return 'unknown'
     return 'down' if lag else 'idle'
@@ -99,9 +104,13 @@ def batch_measure(
     batches:Sequence[Batch], # newest first
     now_ms:int, # wall clock
     lag:int|None, # records waiting; None: unknown
-    patience_s:float=30 # a job that is silent for longer while records wait is down
+    beat:Beat|None=None, # the job's; None: not known here
+    patience_s:float=PATIENCE_S # a job that is silent for longer while records wait is down
 ) -> Measure:
     "How are the micro-batches doing?"
+    if beat and not (judged := health(beat, patience_s)).is_well:
+        state, source = OF_HEALTH[judged.state], "the job's heartbeat"
+        return Measure('Job', state, judged.why, _last_words(batches), source, beat.age_s)
     if not batches:
         why = 'the first micro-batch has not been committed'
         return Measure('Job', 'unknown', 'no batch yet', why, 'table batches', 0)

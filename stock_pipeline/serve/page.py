@@ -14,6 +14,7 @@ import streamlit as st
 from ..core.config import Settings
 from ..core.disk import Disk, read_disk
 from ..core.errors import StoreError
+from ..core.health import PATIENCE_S
 from ..core.heartbeat import beat_path, read_beat
 from ..core.sessions import Calendar, Session, session_at
 from .measures import (Background, Measure, batch_measure, broker_measure, cache_measure,
@@ -124,21 +125,26 @@ def _counts(page, error):
     try: return Counts(read_offsets(r, page.settings.topic), read_batches(r), read_totals(r))
     except StoreError as e: return Counts(error=e)
 
-def _producer_beat(s):
-    beat = read_beat(beat_path(s.stock_pipeline_home, 'producer'))
+def _beat(s, part): # 'producer' or 'stream'
+    beat = read_beat(beat_path(s.stock_pipeline_home, part))
     is_ours = beat is not None and beat.facts.get('feed', s.feed) == s.feed # not the last run's, of another feed
     return beat if is_ours else None
 
-def measures(page:Page, now:Look) -> list[Measure]:
+def measures(
+    page:Page,
+    now:Look,
+    patience_s:float=PATIENCE_S, # s that work may wait before its hop is down
+) -> list[Measure]:
     "The five hops, measured now; a sixth while the disk is about to be full."
-    s, beat, counts = page.settings, _producer_beat(page.settings), _counts(page, now.error)
+    s, counts = page.settings, _counts(page, now.error)
+    beat, job = _beat(s, 'producer'), _beat(s, 'stream')
     ends = page.broker.get(wait=0.3) # a broker that is up takes some 20 ms
     lag = None if ends.value is None or counts.offsets is None else lag_of(ends.value, counts.offsets)
     is_over = s.feed == 'replay' and beat is not None and bool(beat.facts.get('replay_done'))
     held = sum(q.source == 'cache' for q in now.quotes)
     return [feed_measure(beat, now.received_s, quiet_limit(s), now.session == 'closed' or is_over),
         broker_measure(ends.value, ends.error, counts.offsets, ends.age_s),
-        batch_measure(counts.batches, now.now_ms, lag),
+        batch_measure(counts.batches, now.now_ms, lag, job, patience_s),
         database_measure(page.reader.last_ms, counts.totals, counts.error),
         cache_measure(ping_ms(page.cache), held, len(now.symbols)),
         *disk_measures(read_disk(s.stock_pipeline_home, s.disk_warning_mb, s.disk_limit_mb))]

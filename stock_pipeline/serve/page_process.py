@@ -24,13 +24,17 @@ def page_script() -> Path:
     "The script that Streamlit runs."
     return Path(find_spec('stock_pipeline.serve').origin).with_name('page_script.py')
 
+_BEAT = 'from stock_pipeline.serve.page_beat import begin_beat; begin_beat({!r}, {})'
+
 def dashboard_command(
     port:int=8501,
     address:str='127.0.0.1', # 0.0.0.0 inside a container
+    beat:Path|None=None, # file of its heartbeat; None: it writes none
 ) -> list[str]: # arguments of a process
     "The command that serves the page."
     flags = {**OPTIONS, 'server.address': address, 'server.port': port}
-    return [sys.executable, '-c', SERVE_PAGE, 'run', str(page_script()), *(f'--{k}={v}' for k, v in flags.items())]
+    code = SERVE_PAGE if beat is None else f'{_BEAT.format(str(beat), port)}; {SERVE_PAGE}'
+    return [sys.executable, '-c', code, 'run', str(page_script()), *(f'--{k}={v}' for k, v in flags.items())]
 
 # %% ../../nbs/11_serve/11_page_process.ipynb #79f31c0c
 def page_answers(

@@ -5,6 +5,8 @@
 # %% ../../nbs/07_store/01_connection.ipynb #69cda899
 from __future__ import annotations
 
+import os, socket, threading, time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -13,7 +15,8 @@ import psycopg2
 from ..core.errors import StoreError
 
 # %% auto #0
-__all__ = ['SESSION', 'AWAY', 'PASSING', 'CONTENDED', 'SYMBOL_SPACE', 'connect', 'transaction', 'open_session', 'AdvisoryLock']
+__all__ = ['SESSION', 'AWAY', 'PASSING', 'CONTENDED', 'SYMBOL_SPACE', 'connect', 'transaction', 'open_session', 'answer_within',
+           'AdvisoryLock']
 
 # %% ../../nbs/07_store/01_connection.ipynb #b5305dcb
 def connect(
@@ -56,6 +59,52 @@ def open_session(
     with transaction(conn) as cur:
         for name, value in SESSION.items(): cur.execute(f'SET SESSION {name} = %s', (value,))
     return conn
+
+# %% ../../nbs/07_store/01_connection.ipynb #986998b8
+class _Cutter:
+    "Closes connections that have waited too long for an answer."
+    every = .25 # s between two looks
+
+    def __init__(self): self._lock, self._waiting, self._thread = threading.Lock(), {}, None
+
+    def add(self, key, descriptor, seconds):
+        with self._lock:
+            self._waiting[key] = time.monotonic() + seconds, descriptor
+            if self._thread is not None: return
+            self._thread = threading.Thread(target=self._look, name='answers', daemon=True)
+            self._thread.start()
+
+    def remove(self, key):
+        with self._lock: self._waiting.pop(key, None)
+
+    def _look(self):
+        while True:
+            time.sleep(self.every)
+            with self._lock: # a descriptor that is waited for is not closed meanwhile
+                late = [key for key, (due, _) in self._waiting.items() if time.monotonic() > due]
+                for key in late: _cut(self._waiting.pop(key)[1])
+                if self._waiting: continue
+                self._thread = None
+                return
+
+def _cut(descriptor):
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as s: s.shutdown(socket.SHUT_RDWR)
+    except OSError: pass # gone already
+
+# %% ../../nbs/07_store/01_connection.ipynb #2b43b6b9
+_cutter = _Cutter()
+
+@contextmanager
+def answer_within(
+    conn, # psycopg2 connection
+    seconds:float,
+) -> Iterator[None]:
+    "What waits for the server for longer than this meets a closed connection, one of the errors in `AWAY`."
+    key = object()
+    _cutter.add(key, conn.fileno(), seconds)
+    try: yield
+    finally: _cutter.remove(key)
 
 # %% ../../nbs/07_store/01_connection.ipynb #48c7f836
 AWAY = psycopg2.OperationalError, psycopg2.InterfaceError # no connection, or one that broke

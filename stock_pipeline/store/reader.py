@@ -17,11 +17,11 @@ from fastcore.basics import patch
 from psycopg2 import errors as pg
 
 from ..core.errors import StoreError
-from .connection import AWAY
+from .connection import AWAY, answer_within
 
 # %% auto #0
-__all__ = ['logger', 'LATEST_SQL', 'TICK_COLUMNS', 'NEWEST_FLOOR', 'OLDER_FLOOR', 'TICKS_SQL', 'MOMENT_SQL', 'store_error',
-           'Reader', 'Latest']
+__all__ = ['logger', 'GRACE_S', 'LATEST_SQL', 'TICK_COLUMNS', 'NEWEST_FLOOR', 'OLDER_FLOOR', 'TICKS_SQL', 'MOMENT_SQL',
+           'store_error', 'Reader', 'Latest']
 
 # %% ../../nbs/07_store/10_reader.ipynb #f2a45fa4
 if TYPE_CHECKING: import pandas as pd # half a second that who asks for rows alone does without
@@ -57,6 +57,7 @@ def store_error(
     return StoreError(f'PostgreSQL refused a query: {why}', _VERSION, kind='query')
 
 # %% ../../nbs/07_store/10_reader.ipynb #8929402d
+GRACE_S = 1 # s beyond its own limit after which a server that stands still is given up
 _KEEPALIVE = {'connect_timeout': 2, 'keepalives_idle': 5, 'keepalives_interval': 2, 'keepalives_count': 3}
 
 class Reader:
@@ -130,7 +131,8 @@ def _ask(self:Reader, get):
 
 @patch
 def _got(self:Reader, get):
-    with self._conn.cursor() as cur: return get(cur)
+    patience = self.timeout_ms/1000 + GRACE_S
+    with answer_within(self._conn, patience), self._conn.cursor() as cur: return get(cur)
 
 # %% ../../nbs/07_store/10_reader.ipynb #47846c26
 @patch
