@@ -23,7 +23,7 @@ from ..store.progress import read_batches, read_totals
 from ..store.reader import Reader
 
 # %% auto #0
-__all__ = ['RECENT_MS', 'NO_FIGURES', 'UNSUPERVISED', 'BEATING', 'store_figures', 'memory_mb', 'pipeline_status']
+__all__ = ['RECENT_MS', 'NO_FIGURES', 'UNSUPERVISED', 'STOPPED', 'BEATING', 'store_figures', 'memory_mb', 'pipeline_status']
 
 # %% ../../nbs/12_run/04_status.ipynb #34cdda7e
 _NEWEST = '''SELECT floor(extract(epoch FROM max(event_time))*1000)::bigint AS event,
@@ -85,9 +85,16 @@ def pipeline_status(
     doc = dict(**who, services=services, **NO_FIGURES, disk=None, unknown_symbols=[], healthy=False, problem='')
     if not settings or not services: return {**doc, 'problem': _nothing(home)}
     if state['supervisor'] is None: return {**doc, 'problem': UNSUPERVISED}
+    if _stands_still(state['supervisor']): return {**doc, 'problem': STOPPED.format(state['supervisor'])}
     return doc | _measured(home, services, reader, settings)
 
 UNSUPERVISED = 'No supervisor; `stock-pipeline up` starts it again, `stock-pipeline down` ends what is left'
+STOPPED = 'The supervisor stands still, so nobody looks after the services; `kill -CONT {}` sets it going'
+
+def _stands_still(pid): # what it wrote last is no news
+    try: return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    except psutil.Error: return False
+
 BEATING = 'producer', 'stream', 'dashboard'
 
 def _judged(service, home, patience_s): # one that its supervisor finds running may work in vain
