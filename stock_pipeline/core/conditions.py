@@ -5,17 +5,78 @@
 # %% ../../nbs/01_core/07_conditions.ipynb #717f5e0b
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+
+from .minutes import DAY_MS
+from .records import FIRST_MS, LAST_MS
+from .sessions import Session, new_york_date, session_at, trading_day
+
 # %% auto #0
-__all__ = ['VOLUME_ONLY', 'sets_price']
+__all__ = ['FINNHUB_CODES', 'TAPE_FLAGS', 'VOLUME_ONLY', 'FORM_T', 'PriceRule', 'price_rule', 'sets_price', 'rules_of',
+           'sets_prices']
 
 # %% ../../nbs/01_core/07_conditions.ipynb #48d3de73
-VOLUME_ONLY = { # code: why it sets no price
-    '0x20': 'odd lot (recordings of the consolidated tape, flag 0x20)',
-    '0x20000000': 'odd lot (recordings of the consolidated tape, flag 0x20000000)',
-}
+FINNHUB_CODES = { # code of the stream: why such a trade sets no price
+    '3': 'average price', '5': 'cash sale', '10': 'price variation', '12': 'odd lot',
+    '16': 'official close of one market', '17': 'settled next day', '22': 'settled when the seller chooses',
+    '25': 'extended hours, sold out of sequence',
+    '26': 'contingent', '37': 'qualified contingent'}
+
+# %% ../../nbs/01_core/07_conditions.ipynb #cc22b097
+TAPE_FLAGS = { # code of a recording: why such a trade sets no price
+    '0x20': 'odd lot', '0x20000000': 'odd lot'}
+
+VOLUME_ONLY = FINNHUB_CODES | TAPE_FLAGS
+
+# %% ../../nbs/01_core/07_conditions.ipynb #db8b0d3c
+FORM_T = '24'
+
+class PriceRule(IntEnum):
+    "When a trade may set open, high, low and close."
+    NEVER = 0
+    OUTSIDE = 1 # outside of the regular session
+    ALWAYS = 2
+
+def price_rule(
+    conditions:Sequence[str] # condition codes of one trade
+) -> PriceRule:
+    "What the codes of a trade say of its price; those that no table knows say nothing against it."
+    if not VOLUME_ONLY.keys().isdisjoint(conditions): return PriceRule.NEVER
+    return PriceRule.OUTSIDE if FORM_T in conditions else PriceRule.ALWAYS
+
+def _is_regular(ts_ms): return session_at(ts_ms) == Session.REGULAR
 
 def sets_price(
-    conditions:tuple[str, ...] # condition codes of one trade
+    conditions:Sequence[str], # condition codes of one trade
+    event_time:int, # epoch ms, UTC
 ) -> bool:
-    "True if the trade may set open, high, low and close; unknown codes may."
-    return VOLUME_ONLY.keys().isdisjoint(conditions)
+    "True if the trade may set open, high, low and close."
+    rule = price_rule(conditions)
+    return rule == PriceRule.ALWAYS or (rule == PriceRule.OUTSIDE and not _is_regular(event_time))
+
+# %% ../../nbs/01_core/07_conditions.ipynb #e9451758
+def rules_of(
+    lists:Sequence[str|None], # codes with commas between; None: no codes
+) -> np.ndarray: # int8, values of `PriceRule`
+    "The rule of each list of codes."
+    return np.fromiter((price_rule(o.split(',') if o else ()) for o in lists), np.int8, len(lists))
+
+def _regular(times): # which of these lie in a regular session, which begins and ends on one day of UTC
+    days = times//DAY_MS
+    runs = days[np.flatnonzero(np.diff(days, prepend=-1))] # the first of equal neighbours
+    hours = [trading_day(new_york_date(d*DAY_MS + DAY_MS//2)) for d in np.unique(runs).tolist()]
+    bells = [ms for h in hours if h for ms in (h.open_ms, h.close_ms)]
+    return np.searchsorted(np.array(bells, np.int64), times, side='right') % 2 == 1
+
+def sets_prices(
+    rules:np.ndarray, # int8, one a trade, see `rules_of`
+    times:np.ndarray, # int64, epoch ms, UTC; those outside the record's limits count as the nearest within
+) -> np.ndarray: # bool
+    "As `sets_price`, of many trades."
+    sets, depends = rules == PriceRule.ALWAYS, np.flatnonzero(rules == PriceRule.OUTSIDE)
+    if not len(depends): return sets
+    sets[depends] = ~_regular(np.clip(times[depends], FIRST_MS, LAST_MS - 1))
+    return sets

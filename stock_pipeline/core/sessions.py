@@ -12,8 +12,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 # %% auto #0
-__all__ = ['NEW_YORK', 'new_york_date', 'new_york_ms', 'Session', 'TradingDay', 'trading_day', 'Calendar', 'calendar_of',
-           'session_at', 'session_of', 'is_open', 'never_closes', 'last_close', 'holiday_name']
+__all__ = ['NEW_YORK', 'new_york_date', 'new_york_ms', 'Session', 'TradingDay', 'trading_day', 'trading_days', 'Calendar',
+           'calendar_of', 'session_at', 'session_of', 'is_open', 'never_closes', 'last_close', 'holiday_name']
 
 # %% ../../nbs/01_core/06_sessions.ipynb #4a502e4c
 NEW_YORK = ZoneInfo('America/New_York')
@@ -76,6 +76,15 @@ def trading_day(
     "The hours of a day, or None when the market stays closed."
     if isinstance(day, datetime): raise TypeError('trading_day takes a date; new_york_date turns an instant into one')
     return _year(day.year).get(day)
+
+def trading_days(
+    start_ms:int, # epoch ms, UTC
+    end_ms:int, # not included
+) -> list[TradingDay]:
+    "The trading days whose date in New York lies in a stretch of time."
+    first, last = new_york_date(start_ms), new_york_date(max(start_ms, end_ms - 1))
+    days = (trading_day(first + timedelta(days=i)) for i in range((last - first).days + 1))
+    return [d for d in days if d is not None]
 
 # %% ../../nbs/01_core/06_sessions.ipynb #afcef2d0
 def _us_session(ts_ms):

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import groupby
 
 from ..core.errors import ConfigError, StoreError
+from ..core.sessions import trading_days
 from .hours import hour_differences
 from .newest import Difference, latest_differences, ledger_difference
 from .snapshot import Span, open_snapshot, read_frame, tick_spans
@@ -137,7 +138,8 @@ def _differing(spark, snapshot, seen, start, end):
     cores, rows = spark.sparkContext.defaultParallelism, sum(s.rows for s in seen.spans)
     spark.conf.set('spark.sql.shuffle.partitions', max(cores, rows//1_000_000))
     ticks = read_frame(spark, snapshot, 'stock_prices', seen.spans, max(cores, rows//50_000))
-    bars = recomputed_bars(ticks).persist()
+    days = trading_days(*(round(o.timestamp()*1000) for o in (seen.first, end)))
+    bars = recomputed_bars(ticks, days).persist()
     begins = F.col('minute') - F.make_dt_interval(mins=F.col('length') - 1)
     sealed = seen.sealed or datetime(1970, 1, 1, tzinfo=timezone.utc)
     whole = (F.col('minute') >= F.lit(start)) & (begins >= F.lit(sealed))

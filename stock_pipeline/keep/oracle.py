@@ -5,13 +5,16 @@
 # %% ../../nbs/09_keep/04_oracle.ipynb #9c390cab
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timezone
 from functools import reduce
 from operator import or_
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ..core.conditions import VOLUME_ONLY
+from ..core.conditions import FORM_T, VOLUME_ONLY
+from ..core.sessions import TradingDay
 from ..stream.windows import LENGTHS
 
 # %% auto #0
@@ -24,14 +27,26 @@ BAR_TYPES = {**_PRICES, 'open_time': 'timestamp', 'open_sequence': 'bigint', 'cl
     'close_sequence': 'bigint', 'volume': 'decimal(24,6)', 'count': 'bigint', 'sum_price': 'decimal(30,6)',
     'sum_price2': 'decimal(38,12)', 'sum_pv': 'decimal(38,12)'} # figures of a bar, as PostgreSQL keeps them
 
-def _prepared(ticks):
+def _moment(ms): return datetime.fromtimestamp(ms/1000, timezone.utc)
+
+def _with_sessions(ticks, days):
+    "Adds when the regular session of a tick's day in New York opens and closes; null where there is none."
+    rows = [(d.date, _moment(d.open_ms), _moment(d.close_ms)) for d in days]
+    hours = ticks.sparkSession.createDataFrame(rows, 'day date, opens timestamp, closes timestamp')
+    day = F.to_date(F.from_utc_timestamp('event_time', 'America/New_York'))
+    return ticks.join(F.broadcast(hours), day == F.col('day'), 'left')
+
+def _prepared(ticks, days):
     "Adds basis, shares (0 for none), and key and price of the ticks that may set a price."
     codes = F.split(F.coalesce('conditions', F.lit('')), ',')
-    sets = ~F.arrays_overlap(codes, F.array(*map(F.lit, VOLUME_ONLY)))
+    never = F.arrays_overlap(codes, F.array(*map(F.lit, VOLUME_ONLY)))
+    regular = F.coalesce(F.expr('event_time >= opens AND event_time < closes'), F.lit(False))
+    sets = ~never & ~(F.array_contains(codes, FORM_T) & regular)
     basis = F.when(F.col('source') == 'rest', 'quotes').otherwise('trades')
     shares = F.coalesce('volume', F.lit(0).cast('decimal(18,6)'))
     at = F.struct('event_time', 'sequence', 'price')
-    return ticks.select('symbol', 'event_time', 'price', basis.alias('basis'), shares.alias('shares'),
+    return _with_sessions(ticks, days).select(
+        'symbol', 'event_time', 'price', basis.alias('basis'), shares.alias('shares'),
         F.when(sets, F.col('price')).alias('setting'), F.when(sets, at).alias('at'))
 
 # %% ../../nbs/09_keep/04_oracle.ipynb #0dddeb3a
@@ -44,12 +59,13 @@ def _summed_up(prepared):
         F.sum(p*p).alias('sum_price2'), F.sum(p*shares).alias('sum_pv'))
 
 def recomputed_bars(
-    ticks:DataFrame # symbol, event_time (timestamp), sequence, source, price, volume, conditions; one row a tick
+    ticks:DataFrame, # symbol, event_time (timestamp), sequence, source, price, volume, conditions; one row a tick
+    days:Sequence[TradingDay], # those in whose time the ticks lie
 ) -> DataFrame: # BAR_KEY and BAR_TYPES; one row a symbol, basis and minute that has ticks
     "One-minute bars by Spark's own windows."
     places = {'minute': 'w.start', 'open_time': 'first.event_time', 'open_sequence': 'first.sequence',
         'close_time': 'last.event_time', 'close_sequence': 'last.sequence'}
-    found = _summed_up(_prepared(ticks)).select('*', *(F.col(c).alias(name) for name, c in places.items()))
+    found = _summed_up(_prepared(ticks, days)).select('*', *(F.col(c).alias(name) for name, c in places.items()))
     return found.select(*BAR_KEY, *(F.col(c).cast(t).alias(c) for c, t in BAR_TYPES.items()))
 
 # %% ../../nbs/09_keep/04_oracle.ipynb #83caac3d

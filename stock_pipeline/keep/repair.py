@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg2.extras import execute_values
 
-from ..core.conditions import sets_price
+from ..core.conditions import rules_of, sets_prices
 from ..core.minutes import DAY_MS, MINUTE_MS
 from ..core.waiting import ask_until
 from .newest import latest_differences, newest_stored
@@ -45,10 +45,10 @@ def minute_spans(
         else: runs.append([m, m + MINUTE_MS])
     return [Span(symbol, _at(first), _at(end)) for first, end in runs]
 
-def _set_prices(conditions): # an array of joined codes → which ticks may set a price
+def _set_prices(conditions, ms): # joined codes and times → which ticks may set a price
     codes = pc.fill_null(conditions, '').combine_chunks().dictionary_encode()
-    known = pa.array([sets_price(c.split(',')) for c in codes.dictionary.to_pylist()], pa.bool_())
-    return known.take(codes.indices)
+    rules = rules_of(codes.dictionary.to_pylist())[codes.indices.to_numpy()]
+    return pa.array(sets_prices(rules, ms.to_numpy()))
 
 def bars_from_ticks(cur,
     symbol:str,
@@ -59,7 +59,7 @@ def bars_from_ticks(cur,
     ticks = pa.Table.from_batches(found, TABLES['stock_prices'])
     ms = pc.divide(ticks['event_time'].cast(pa.int64()), 1000)
     timed = ticks.set_column(1, 'event_time', ms)
-    return partial_bars(timed.append_column('sets_price', _set_prices(ticks['conditions'])))
+    return partial_bars(timed.append_column('sets_price', _set_prices(ticks['conditions'], ms)))
 
 # %% ../../nbs/09_keep/07_repair.ipynb #06c0de9f
 _TIMES, _COUNTS = ('minute', 'open_time', 'close_time'), ('open_sequence', 'close_sequence', 'count')

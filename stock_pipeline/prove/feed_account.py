@@ -173,7 +173,7 @@ def ticks(self:FeedAccount,
     "What the bars are made of, by minute."
     out = defaultdict(list)
     for o, have in trades.items():
-        volume, sets = Decimal(o.volume), sets_price(o.conditions)
+        volume, sets = Decimal(o.volume), sets_price(o.conditions, o.t_ms)
         orders = self.trades[o].orders[:have]
         out[o.symbol, 'trades', o.t_ms//60_000] += [(o.t_ms, order, o.price, volume, sets) for order in orders]
     for q, have in quotes.items():

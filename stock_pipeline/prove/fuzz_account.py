@@ -184,10 +184,11 @@ _BOUNDS = '''SELECT count(*) FROM stock_prices WHERE NOT (price > 0 AND price < 
     AND coalesce(high > 0 AND high < 1e9, true) AND coalesce(low > 0 AND low < 1e9, true)
     AND coalesce(previous_close > 0 AND previous_close < 1e9, true)
     AND coalesce(abs(change) < 1e9, true) AND coalesce(abs(percent_change) < 1e9, true))'''
+_NO_PRICE = '3,5,10,12,16,17,22,25,26,37,0x20,0x20000000' # codes; written a second time, as all of this is
 _BARS = f'''WITH t AS (
         SELECT symbol, date_trunc('minute', event_time, 'UTC') AS minute,
             CASE source WHEN 'rest' THEN 'quotes' ELSE 'trades' END AS basis, price, coalesce(volume, 0) AS volume,
-            NOT string_to_array(coalesce(conditions, ''), ',') && ARRAY['0x20', '0x20000000'] AS sets,
+            NOT string_to_array(coalesce(conditions, ''), ',') && '{{{_NO_PRICE}}}' AS sets,
             ARRAY[{_ms('event_time')}, sequence] AS position
         FROM stock_prices),
     b AS (

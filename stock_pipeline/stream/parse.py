@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pajson
 
 from ..core.columns import MONEY, TICKS
-from ..core.conditions import sets_price
+from ..core.conditions import rules_of, sets_price, sets_prices
 from ..core.errors import RecordError
 from stock_pipeline.core.records import (
     AHEAD_MS, DEAD_LETTER_START, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, DeadLetterRecord, decode_dead_letter,
@@ -45,8 +45,8 @@ def _strict_row(value, row, feed, ahead_ms):
     ahead = t.event_time - t.received_at
     if ahead_ms is not None and ahead > ahead_ms:
         raise RecordError('event_time_ahead', f'{ahead} ms after its own arrival')
-    plain = {c: getattr(t, c) for c in _PLAIN}
-    return {**plain, 'conditions': ','.join(t.conditions) or None, 'sets_price': sets_price(t.conditions), 'row': row}
+    plain, sets = {c: getattr(t, c) for c in _PLAIN}, sets_price(t.conditions, t.event_time)
+    return {**plain, 'conditions': ','.join(t.conditions) or None, 'sets_price': sets, 'row': row}
 
 def _row_or_bad(value, row, feed, ahead_ms):
     "A row of the table, or a `BadRecord`; raises nothing."
@@ -164,16 +164,16 @@ def _kept(table, ahead_ms):
 _CODE_RULE = _FIELDS['conditions']['items']['pattern']
 
 def _conditions(column):
-    "Joined codes (None for none), whether they may set a price, whether they keep the contract: one each a row."
+    "Joined codes (None for none), what they say of the price, whether they keep the contract: one each a row."
     lists = pc.fill_null(column, pa.scalar([], pa.list_(pa.string()))).combine_chunks()
     good = pc.fill_null(pc.match_substring_regex(pc.list_flatten(lists), _CODE_RULE), False)
     wrong = pc.unique(pc.list_parent_indices(lists).filter(pc.invert(good)))
     ok = pc.less_equal(pc.list_value_length(lists), _FIELDS['conditions']['maxItems'])
     if len(wrong): ok = pc.and_(ok, pc.invert(pc.is_in(pa.array(range(len(lists)), wrong.type), wrong)))
     joined = pc.fill_null(pc.binary_join(lists, ','), '').dictionary_encode()
-    sets = pa.array([sets_price(w.split(',')) for w in joined.dictionary.to_pylist()], pa.bool_()).take(joined.indices)
+    rules = rules_of(joined.dictionary.to_pylist())[joined.indices.to_numpy()]
     text = joined.cast(pa.string())
-    return pc.if_else(pc.equal(text, ''), None, text), sets, ok
+    return pc.if_else(pc.equal(text, ''), None, text), rules, ok
 
 # %% ../../nbs/06_stream/01_parse.ipynb #807cac86
 def _bare(rule): return rule['pattern'].strip('^$') # a pattern for the middle of another one
@@ -199,9 +199,9 @@ def _codes(column):
     words = coded.dictionary.to_pylist()
     good = [bool(_CODES.fullmatch(w)) for w in words]
     plain = [w[:-2].replace(b'"', b'').decode() if g else '' for w, g in zip(words, good, strict=True)]
-    sets = [sets_price(w.split(',')) for w in plain]
     def spread(found, tp): return pa.array(found, tp).take(coded.indices)
-    return spread([w or None for w in plain], pa.string()), spread(sets, pa.bool_()), spread(good, pa.bool_())
+    rules = rules_of(plain)[coded.indices.to_numpy()]
+    return spread([w or None for w in plain], pa.string()), rules, spread(good, pa.bool_())
 
 def _cut(values, feed):
     "The id, the two times and the rest of each record as bytes; and True where the words before them are right."
@@ -237,10 +237,11 @@ def _same(word, n): # a column that holds one word
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([word])).cast(pa.string())
 
 def _trade_columns(text, feed): # columns of PARSED without `row`; and True for lists of conditions that are in order
-    joined, sets, ok = _codes(text['conditions'])
+    joined, rules, ok = _codes(text['conditions'])
     n = len(joined)
     volume = pc.if_else(pc.equal(text['volume'], ''), pa.scalar(None, pa.string()), text['volume'])
     whole = {c: text[c].cast(pa.int64()) for c in ('event_time', 'received_at', 'sequence')}
+    sets = pa.array(sets_prices(rules, whole['event_time'].to_numpy()))
     return dict(
         symbol=text['symbol'], event_id=text['event_id'], price=text['price'].cast(MONEY), volume=volume.cast(MONEY),
         source=_same('websocket', n), feed=_same(feed, n), conditions=joined, sets_price=sets, **whole), ok
@@ -291,13 +292,14 @@ def _parse_others(values, rows, feed, ahead_ms):
     seen = plain.to_numpy(zero_copy_only=False)
     table, doubtful = _read_block(values.filter(plain), rows[seen])
     doubtful.extend(rows[~seen])
-    joined, sets, codes_ok = _conditions(table['conditions'])
+    joined, rules, codes_ok = _conditions(table['conditions'])
     keep = _both([_kept(table, ahead_ms), codes_ok, pc.fill_null(pc.equal(table['feed'], feed), False)])
     table = table.set_column(table.column_names.index('conditions'), 'conditions', joined)
-    table = table.append_column('sets_price', sets)
     if not pc.all(keep).as_py():
         doubtful.extend(table['row'].filter(pc.invert(keep)).to_pylist())
-        table = table.filter(keep)
+        table, rules = table.filter(keep), rules[keep.to_numpy()]
+    sets = sets_prices(rules, table['event_time'].to_numpy()) # only now: what was not kept may have no time
+    table = table.append_column('sets_price', pa.array(sets))
     return table.select(PARSED.names).cast(PARSED), sorted(map(int, doubtful))
 
 # %% ../../nbs/06_stream/01_parse.ipynb #c2df012b

@@ -109,8 +109,8 @@ def _times(rng, count): # ms within the minute, sorted; trades come in clumps of
 
 # %% ../../nbs/04_twin/02_market.ipynb #64285284
 def _size(rng, extended): # shares, codes
-    codes = ('1', '12') if extended else ('1',)
-    if rng.random() < 0.4: return rng.randint(1, 99), codes + ('0x20',)
+    codes = ('1', '24') if extended else ('1',)
+    if rng.random() < 0.4: return rng.randint(1, 99), codes + ('12',)
     return 100*rng.choice((1, 1, 1, 1, 2, 2, 3, 5, 10)), codes if rng.random() < 0.92 else ()
 
 def _tick_size(price): return 100 if price >= 1 else 1 # in ten-thousandths of a dollar

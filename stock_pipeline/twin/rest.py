@@ -61,7 +61,7 @@ class TapeDay:
     def add(self, t:TapeTrade):
         "Take a trade into account."
         if t.t_ms >= self._ends: self._start(t.t_ms)
-        if not sets_price(t.conditions): return
+        if not sets_price(t.conditions, t.t_ms): return
         inside = self._bells[0] <= t.t_ms < self._bells[1]
         if inside > self.regular: self.regular, self.open = True, None
         if self.regular and not inside: return
