@@ -10,16 +10,26 @@ from collections import deque
 from decimal import Decimal
 
 # %% auto #0
-__all__ = ['log', 'Jumps']
+__all__ = ['log', 'FACTOR', 'far_apart', 'Jumps']
 
 # %% ../../nbs/05_ingest/12_jumps.ipynb #85119771
 log = logging.getLogger(__name__)
+
+FACTOR = Decimal(2) # also a split of two for one
+
+def far_apart(
+    a:Decimal, # prices, above zero
+    b:Decimal,
+    factor:Decimal=FACTOR,
+) -> bool:
+    "Whether one price is at least so many times the other."
+    return not a < b*factor or not b < a*factor
 
 # %% ../../nbs/05_ingest/12_jumps.ipynb #5f9a3aa1
 class Jumps:
     "Flags a price that is `factor` times the one before, or less than that part of it."
     def __init__(self,
-        factor:Decimal=Decimal(2), # also a split of two for one
+        factor:Decimal=FACTOR,
         keep:int=20, # of the last ones
     ):
         self.factor, self._half, self.count, self.last = factor, factor.sqrt(), 0, deque(maxlen=keep)
@@ -35,7 +45,7 @@ class Jumps:
         before, self._prices[key] = self._prices.get(key, price), price
         if low < price < high: return False
         self._bands[key] = price/self._half, price*self._half
-        if before/self.factor < price < before*self.factor: return False
+        if not far_apart(before, price, self.factor): return False
         self.count += 1
         times = max(price/before, before/price)
         self.last.append(dict(symbol=key, before=str(before), price=str(price), factor=f'{times:.3g}', t_ms=t_ms))

@@ -53,7 +53,7 @@ STYLE = '''<style>
 CARD_STYLE = '''<style>
 .sp-cards {display: grid; grid-template-columns: repeat(auto-fill, minmax(228px, 1fr)); gap: .9rem}
 .sp-card {border: 1px solid var(--line); border-radius: 14px; padding: .95rem 1.1rem .8rem; background: var(--fill)}
-.sp-card.stale {border-color: var(--warn)}
+.sp-card.stale, .sp-card.doubtful {border-color: var(--warn)}
 .sp-card .top {display: flex; justify-content: space-between; align-items: baseline; gap: .5rem}
 .sp-card .symbol {font-weight: 700; font-size: 1.05rem} .sp-card .basis {font-size: .74rem; color: var(--soft)}
 .sp-card .price {font-size: 1.9rem; font-weight: 650; letter-spacing: -.02em; line-height: 1.25}
@@ -153,10 +153,11 @@ def card_html(
     change, since = (escape(c.change), f'against {escape(c.since)}') if c.change != DASH else (DASH, escape(c.since))
     mark = '' if c.position is None else f'<div class="sp-range"><i style="left:{c.position*100:.0f}%"></i></div>'
     day = _row('Day low – high', f'{c.low} – {c.high}' if c.range_from else 'no bar or quote today')
+    kinds = ''.join(f' {name}' for name, is_so in (('stale', c.stale), ('doubtful', c.doubt)) if is_so)
     update = _row('Last update', f'{ago(c.age_s)} ago' + (', stale' if c.stale else '')) + _row('', c.updated)
-    return (f'<div class="sp-card{" stale" if c.stale else ""}"><div class="top">'
+    return (f'<div class="sp-card{kinds}"><div class="top">'
         f'<span class="symbol">{escape(c.symbol)}</span><span class="basis">last {escape(c.basis)}</span></div>'
-        f'<div class="price">{escape(c.price)} <small>USD</small></div>'
+        f'<div class="price">{escape(c.price)} <small>USD{", doubtful" if c.doubt else ""}</small></div>'
         f'<div class="change {tone}">{change}</div><div class="since">{since}</div>'
         f'<div class="hour">{picture(sparkline(list(points), colour))}</div>{mark}{day}'
         f'<div class="rows">{_row("Volume today", c.volume)}{update}{_row("Source", c.source)}</div></div>')

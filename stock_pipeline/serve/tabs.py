@@ -19,6 +19,7 @@ from .page import Look, Page, REFRESH_S, cannot_read, explain, look, measures
 from .steady import steady_chart
 from .views import ago, card, iso_utc, market_day, new_york, number, tick_table, to_csv
 from ..store.coverage import HOUR, read_coverage
+from ..store.doubts import may_doubt, read_believed
 from ..store.series import read_averages, read_bars
 from ..store.statistics import read_closes, read_stats
 
@@ -53,6 +54,15 @@ class Day(NamedTuple):
     quotes: dict = {} # statistics of quote bars
     before: dict = {} # close of the last bar before today
     points: dict = {} # closes of the last hour
+    checked: dict = {} # range without doubtful prices, where there may be some
+
+def _checked(page, now, trades, quotes, before): # of the symbols of which two prices are far apart
+    (start, end), out = market_day(now.clock_ms), {}
+    for s, price in ((q.row.symbol, q.row.price) for q in now.quotes):
+        basis, day = ('trades', trades[s]) if s in trades else ('quotes', quotes.get(s))
+        if day is None or not may_doubt(price, day.minimum, day.maximum, before.get(s)): continue
+        out[s] = read_believed(page.reader, s, start, end, basis, before.get(s))
+    return out
 
 def _day(page, now):
     r, symbols, (start, end) = page.reader, now.symbols, market_day(now.clock_ms)
@@ -63,7 +73,7 @@ def _day(page, now):
     for basis in ('quotes', 'trades'):
         bars = read_bars(r, symbols, now.clock_ms - HOUR, now.clock_ms + MINUTE_MS, basis)
         points |= hour_points(bars, now.clock_ms)
-    return Day(trades, quotes, before, points)
+    return Day(trades, quotes, before, points, _checked(page, now, trades, quotes, before))
 
 @st.fragment(run_every=REFRESH_S)
 def overview(page:Page):
@@ -75,7 +85,8 @@ def overview(page:Page):
     except StoreError as e: cannot_read(e)
     def card_of(q):
         s = q.row.symbol
-        return card(q, now.clock_ms, day.trades.get(s), day.quotes.get(s), day.before.get(s), now.stale_after(s))
+        known = day.trades.get(s), day.quotes.get(s), day.before.get(s)
+        return card(q, now.clock_ms, *known, now.stale_after(s), day.checked.get(s))
     st.html(cards_html([card_of(q) for q in now.quotes], day.points))
     if now.awaited: st.caption(f"No tick yet: {', '.join(now.awaited)}")
 

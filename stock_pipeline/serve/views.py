@@ -15,13 +15,16 @@ import pandas as pd
 
 from stock_pipeline.core.sessions import (NEW_YORK, Calendar, calendar_of, never_closes, new_york_date, new_york_ms,
     session_at)
+from ..ingest.jumps import far_apart
+from ..store.doubts import Believed
 from ..store.reader import Latest
 from ..store.statistics import Stats
 
 # %% auto #0
 __all__ = ['BADGES', 'DASH', 'feed_clock', 'market_calendars', 'market_session', 'market_day', 'money', 'percent', 'number',
            'ago', 'new_york', 'iso_utc', 'latest_from_cache', 'Quoted', 'newest_of', 'Change', 'price_change',
-           'same_day', 'Card', 'day_range', 'card', 'with_gaps', 'safe_cell', 'to_csv', 'tick_table', 'stats_table']
+           'same_day', 'Card', 'day_range', 'doubt_of', 'card', 'with_gaps', 'safe_cell', 'to_csv', 'tick_table',
+           'stats_table']
 
 # %% ../../nbs/11_serve/01_views.ipynb #b78ab2e8
 BADGES = {
@@ -187,15 +190,33 @@ class Card(NamedTuple):
     basis: str # 'trade' or 'quote'
     source: str # 'cache, 287 s to live' or 'database'
     stale: bool
+    doubt: str = '' # why the price is doubtful; '': it is not
 
 # %% ../../nbs/11_serve/01_views.ipynb #2d4f8e16
-def day_range(row:Latest, day:Stats|None) -> tuple[Decimal|None, Decimal|None, str]: # low, high, where from
+def _of_bars(day, checked): # low and high of the day's bars, without doubtful prices where they were looked for
+    if checked is not None: return checked.low, checked.high
+    return (None, None) if day is None else (day.minimum, day.maximum)
+
+def day_range(
+    row:Latest,
+    day:Stats|None, # today's bars
+    checked:Believed|None=None, # their range without doubtful prices; None: there are none
+) -> tuple[Decimal|None, Decimal|None, str]: # low, high, where from
     "The day's low and high: the quote's cover the whole day, the bars what came since."
     spans = []
     if same_day(row) and row.low is not None and row.high is not None: spans.append((row.low, row.high, 'quotes'))
-    if day is not None and day.minimum is not None: spans.append((day.minimum, day.maximum, 'bars'))
+    low, high = _of_bars(day, checked)
+    if low is not None: spans.append((low, high, 'bars'))
     if not spans: return None, None, ''
     return min(low for low, *_ in spans), max(high for _, high, _ in spans), ' and '.join(name for *_, name in spans)
+
+def doubt_of(price:Decimal, checked:Believed|None) -> str: # '' where there is none
+    "Why a price is doubtful, in words."
+    if checked is None or checked.last is None or not far_apart(price, checked.last): return ''
+    times = max(price/checked.last, checked.last/price)
+    many = f'{times:,.0f}' if times >= 10 else f'{times:.1f}'
+    share = f'{many} times' if price > checked.last else f'1/{many} of'
+    return f'doubtful: {share} the last price, and no other trade confirms it'
 
 def _direction(amount): return 0 if not amount else 1 if amount > 0 else -1
 
@@ -210,11 +231,13 @@ def card(
     trades:Stats|None=None, # today's trade bars
     quotes:Stats|None=None, # today's quote bars
     before:Decimal|None=None, # close of the last bar before today
-    stale_s:float|None=None # older than this is stale; None: the market is closed, nothing is
+    stale_s:float|None=None, # older than this is stale; None: the market is closed, nothing is
+    checked:Believed|None=None, # today's range without doubtful prices; None: there are none
 ) -> Card:
     "The card of a symbol."
     row, day = quoted.row, trades or quotes
-    change, (low, high, whence) = price_change(row, day, before), day_range(row, day)
+    doubt, (low, high, whence) = doubt_of(row.price, checked), day_range(row, day, checked)
+    change = Change(None, None, doubt) if doubt else price_change(row, day, before)
     moved = DASH if change.amount is None else f'{money(change.amount, True)} ({percent(change.percent)})'
     age = max(0, clock_ms - row.event_time)/1000
     return Card(symbol=row.symbol, price=money(row.price), change=moved, direction=_direction(change.amount),
@@ -222,7 +245,7 @@ def card(
         range_from=whence, volume=f'{number(trades.volume)} shares' if trades else 'not in this feed',
         updated=new_york(row.event_time), age_s=age, basis='trade' if row.source == 'websocket' else 'quote',
         source=f'cache, {quoted.ttl} s to live' if quoted.source == 'cache' else 'database',
-        stale=stale_s is not None and age > stale_s)
+        stale=stale_s is not None and age > stale_s, doubt=doubt)
 
 # %% ../../nbs/11_serve/01_views.ipynb #80575777
 def with_gaps(
