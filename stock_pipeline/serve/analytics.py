@@ -13,7 +13,7 @@ import pandas as pd, streamlit as st
 from ..core.errors import StoreError
 from .charts import colours, compare_figure, spread_figure
 from .foreign_bytes import dead_letter_frame, tally_frame
-from .page import Look, Page, REFRESH_S, cannot_read, explain, look
+from .page import Look, Page, REFRESH_S, beat_of, cannot_read, explain, look
 from .steady import steady_chart
 from .tabs import HOURS, choose, choose_basis, span
 from .views import new_york, number, stats_table
@@ -23,7 +23,7 @@ from ..store.series import read_bars
 from ..store.statistics import read_stats
 
 # %% auto #0
-__all__ = ['STATS_FORMAT', 'StatsChoice', 'analytics', 'show_stats', 'batch_frame', 'stored_frame', 'show_counts']
+__all__ = ['STATS_FORMAT', 'StatsChoice', 'analytics', 'show_stats', 'batch_frame', 'stored_frame', 'repeats_line', 'show_counts']
 
 # %% ../../nbs/11_serve/10_analytics.ipynb #efb8092b
 _EXACT, _CENTS = ('Average', 'Std deviation', 'VWAP'), ('Minimum', 'Maximum', 'Spread, %', 'Change, %')
@@ -100,6 +100,16 @@ def stored_frame(
             'Last bar': last}
     return pd.DataFrame([row(o) for o in stored])
 
+# %% ../../nbs/11_serve/10_analytics.ipynb #3355486f
+def repeats_line(
+    facts:dict, # of the producer's heartbeat
+) -> str: # '' where the producer has said nothing of it
+    "How many trades may have been delivered twice, in words."
+    single, whole = facts.get('ambiguous'), facts.get('duplicates_suppressed')
+    if single is None or whole is None: return ''
+    return (f'{number(single)} trades stored that may be repetitions: alone in a message, equal to an earlier one · '
+        f'{number(whole)} left out in repeated messages · source: producer heartbeat, since it started')
+
 # %% ../../nbs/11_serve/10_analytics.ipynb #6bebc81d
 def _show_metrics(totals, stored):
     bars, ledger = sum(o.bars for o in stored), 'stream_ledger'
@@ -129,6 +139,8 @@ def show_counts(page:Page):
     stored, totals, batches = read_stored(r), read_totals(r), read_batches(r, 100)
     st.markdown('##### Records')
     _show_metrics(totals, stored)
+    beat = beat_of(page.settings, 'producer')
+    if line := repeats_line(beat.facts if beat else {}): st.caption(line)
     _show_stored(stored)
     with st.expander(f'Micro-batches ({len(batches)} newest)', key='batches_open'):
         if batches: st.dataframe(batch_frame(batches), hide_index=True, key='batches')

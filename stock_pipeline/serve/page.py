@@ -15,7 +15,7 @@ from ..core.config import Settings
 from ..core.disk import Disk, read_disk
 from ..core.errors import StoreError
 from ..core.health import PATIENCE_S
-from ..core.heartbeat import beat_path, read_beat
+from ..core.heartbeat import Beat, beat_path, read_beat
 from ..core.sessions import Calendar, Session, session_at
 from .measures import (Background, Measure, batch_measure, broker_measure, cache_measure,
     database_measure, feed_measure, ping_ms)
@@ -26,8 +26,8 @@ from ..store.progress import Batch, Offset, Totals, read_batches, read_offsets, 
 from ..store.reader import Reader
 
 # %% auto #0
-__all__ = ['REFRESH_S', 'Page', 'open_page', 'Look', 'quiet_limit', 'look', 'Counts', 'measures', 'disk_measures', 'explain',
-           'cannot_read']
+__all__ = ['REFRESH_S', 'Page', 'open_page', 'Look', 'quiet_limit', 'look', 'Counts', 'beat_of', 'measures', 'disk_measures',
+           'explain', 'cannot_read']
 
 # %% ../../nbs/11_serve/05_page.ipynb #a1c9f888
 REFRESH_S = 3 # seconds between two refreshes of what moves
@@ -125,9 +125,13 @@ def _counts(page, error):
     try: return Counts(read_offsets(r, page.settings.topic), read_batches(r), read_totals(r))
     except StoreError as e: return Counts(error=e)
 
-def _beat(s, part): # 'producer' or 'stream'
+def beat_of(
+    s:Settings,
+    part:str, # 'producer' or 'stream'
+) -> Beat|None: # None: there is none, or it is the last run's, of another feed
+    "What a part of the pipeline says of itself."
     beat = read_beat(beat_path(s.stock_pipeline_home, part))
-    is_ours = beat is not None and beat.facts.get('feed', s.feed) == s.feed # not the last run's, of another feed
+    is_ours = beat is not None and beat.facts.get('feed', s.feed) == s.feed
     return beat if is_ours else None
 
 def measures(
@@ -137,7 +141,7 @@ def measures(
 ) -> list[Measure]:
     "The five hops, measured now; a sixth while the disk is about to be full."
     s, counts = page.settings, _counts(page, now.error)
-    beat, job = _beat(s, 'producer'), _beat(s, 'stream')
+    beat, job = beat_of(s, 'producer'), beat_of(s, 'stream')
     ends = page.broker.get(wait=0.3) # a broker that is up takes some 20 ms
     lag = None if ends.value is None or counts.offsets is None else lag_of(ends.value, counts.offsets)
     is_over = s.feed == 'replay' and beat is not None and bool(beat.facts.get('replay_done'))
