@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 # %% auto #0
 __all__ = ['NEW_YORK', 'new_york_date', 'new_york_ms', 'Session', 'TradingDay', 'trading_day', 'trading_days', 'Calendar',
-           'calendar_of', 'session_at', 'session_of', 'is_open', 'never_closes', 'last_close', 'holiday_name']
+           'calendar_of', 'session_at', 'session_of', 'never_closes', 'last_close', 'holiday_name']
 
 # %% ../../nbs/01_core/06_sessions.ipynb #4a502e4c
 NEW_YORK = ZoneInfo('America/New_York')
@@ -141,13 +141,6 @@ def session_of(
 ) -> Session:
     "The session of a symbol's own market at an instant."
     return session_at(ts_ms, calendar_of(symbol))
-
-def is_open(
-    symbol:str, # as the feed writes it
-    ts_ms:int, # epoch ms, UTC
-) -> bool:
-    "Whether a symbol may trade at an instant, in any session of its market."
-    return session_of(symbol, ts_ms) != Session.CLOSED
 
 # %% ../../nbs/01_core/06_sessions.ipynb #534c42db
 def never_closes(
