@@ -52,6 +52,8 @@ COMMANDS = (
         "Recompute a day's bars and averages from its ticks with Spark, and compare them with the stored ones."),
     Entry('retention', 'data_commands', 'retention',
         'Drop the days of ticks that are older than the retention; bars stay, sealed.'),
+    Entry('skip-gap', 'data_commands', 'skip_gap',
+        'Go on after records that Kafka deleted before they were read; the gap is written down.'),
     Entry('backup', 'data_commands', 'backup',
         'Copy everything that is stored into one file, also while the pipeline runs.'),
     Entry('restore', 'data_commands', 'restore',

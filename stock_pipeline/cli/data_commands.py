@@ -14,7 +14,7 @@ from ..core.errors import ConfigError, StackError
 from .options import AsJson, Home, Yes, asked, home_settings
 
 # %% auto #0
-__all__ = ['verify', 'retention', 'reset', 'backup', 'restore']
+__all__ = ['verify', 'retention', 'reset', 'skip_gap', 'backup', 'restore']
 
 # %% ../../nbs/15_cli/04_data_commands.ipynb #a8da5e7e
 _DAY_HELP = ('A day of the exchange, from midnight to midnight in New York: 2026-01-30; or several: '
@@ -55,12 +55,12 @@ def retention(
     days:Annotated[Optional[int], typer.Option(min=1, help='Days kept; default RETENTION_DAYS.')]=None,
 ):
     "Drop the days of ticks that are older than the retention; bars stay, sealed."
-    from stock_pipeline.store.connection import connect
-    from stock_pipeline.store.migrations import migrate
+    from stock_pipeline.store.connection import connect, transaction
+    from stock_pipeline.store.migrations import check_schema
     from stock_pipeline.store.partitions import newest_tick, retain
     settings = home_settings(home)
     conn = connect(settings.postgres_dsn())
-    migrate(conn, roles=settings.postgres_roles)
+    with transaction(conn) as cur: check_schema(cur, exact=True) # the job that owns the database changes it
     clock = newest_tick(conn) if settings.feed == 'replay' else None # a recorded day is old from the start
     dropped = retain(conn, days or settings.retention_days, clock)
     conn.close()
@@ -79,6 +79,25 @@ def reset(home:Home=None, yes:Yes=False):
     if not yes: typer.confirm(f'Delete all data in {where}?', abort=True)
     Stack(settings).remove()
     typer.echo(f'Deleted {where}')
+
+# %% ../../nbs/15_cli/04_data_commands.ipynb #8d2fab51
+def skip_gap(home:Home=None, yes:Yes=False):
+    """Go on after records that Kafka deleted before they were read; the gap is written down.
+
+    Exit code 0: done, or there is no gap. The job need not be stopped: it waits, and goes on within seconds."""
+    from contextlib import closing
+    from stock_pipeline.store.connection import connect, transaction
+    from stock_pipeline.store.lag import BrokerProbe, read_ends
+    from stock_pipeline.store.moves import gaps, pass_gaps
+    settings = home_settings(home)
+    with closing(BrokerProbe(settings.kafka_bootstrap_servers, settings.topic)) as probe: ends = read_ends(probe)
+    with closing(connect(settings.postgres_dsn(role='writer'))) as conn:
+        with transaction(conn) as cur: found = gaps(cur, ends, settings.topic)
+        if not found: return typer.echo(f'Nothing is missing: the job can read {settings.topic} from where it is')
+        for source, due, begin in found: typer.echo(f'{source}: offsets {due:,} to {begin - 1:,} are deleted')
+        if not yes: typer.confirm('Go on after them?', abort=True)
+        with transaction(conn) as cur: passed = pass_gaps(cur, ends, settings.topic)
+    typer.echo(f'Passed over {passed:,} offsets')
 
 # %% ../../nbs/15_cli/04_data_commands.ipynb #466c421e
 def backup(file:Annotated[Path, typer.Argument(help='A new file.')], home:Home=None):

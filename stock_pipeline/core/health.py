@@ -35,6 +35,7 @@ def health(
     if beat is None: return Health('ill', 'no heartbeat: it does not run, or ends again and again')
     if beat.is_stale: return Health('ill', f'the last heartbeat is {beat.age_s:.0f} s old')
     if beat.state == State.STANDBY: return Health('well', f"standby for {beat.facts.get('waits_for') or 'another job'}")
+    if beat.state == State.HELD: return Health('ill', beat.facts.get('waits_for') or 'it waits for a decision')
     if not beat.is_well: return Health('starting' if beat.state == State.STARTING else 'ill', _words(beat, 'errors'))
     if waiting_s(beat) > patience_s: return Health('ill', f'work has waited for {waiting_s(beat):.0f} s')
     return Health('well', _words(beat, 'liveness'))

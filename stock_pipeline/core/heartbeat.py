@@ -23,6 +23,7 @@ class State(StrEnum):
     "How a service says that it is."
     STARTING = 'starting'
     STANDBY = 'standby' # another job writes; this one takes over when that one dies
+    HELD = 'held' # somebody must decide how it goes on; `waits_for` says about what
     RUNNING = 'running'
     REPLAY_FINISHED = 'replay finished'
     FEED_AWAY = 'feed away'

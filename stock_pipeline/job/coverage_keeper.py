@@ -5,7 +5,7 @@
 # %% ../../nbs/08_job/04_coverage_keeper.ipynb #85d5cf3e
 from __future__ import annotations
 
-import contextlib, logging, time
+import contextlib, logging, threading, time
 
 from ..core.config import Settings
 from ..core.errors import BrokerError, RecordError, StoreError
@@ -21,7 +21,7 @@ from ..store.ownership import check_owner
 from .sink import SinkConfig
 
 # %% auto #0
-__all__ = ['log', 'FeedLog', 'CoverageKeeper', 'coverage_keeper', 'next_feed_offset', 'store_minutes']
+__all__ = ['log', 'FeedLog', 'CoverageKeeper', 'coverage_keeper', 'next_feed_offset', 'read_minutes_again', 'store_minutes']
 
 # %% ../../nbs/08_job/04_coverage_keeper.ipynb #5715cf6e
 log = logging.getLogger(__name__)
@@ -72,12 +72,12 @@ def _client(self:FeedLog):
 def read(self:FeedLog,
     offset:int, # the first one wanted
     limit:int=3000, # records, about two days of minutes
-) -> list[tuple[int, bytes]]: # offset, value
+) -> list[tuple[int, bytes]]|None: # offset, value; None: the log does not reach the offset any more
     "The records from an offset on that are there now."
     from kafka import TopicPartition
     consumer, part, found = self._client(), TopicPartition(self.feed_topic, 0), []
     end = consumer.end_offsets([part])[part]
-    if offset >= end: return []
+    if offset >= end: return [] if offset == end else None
     consumer.seek(part, offset)
     deadline = Deadline(5)
     while len(found) < limit and consumer.position(part) < end and not deadline.is_over:
@@ -104,8 +104,15 @@ class CoverageKeeper:
         clock=lambda: time.time_ns()//1_000_000, # epoch ms
     ):
         self.config, self.market, self.log, self.grace_ms, self._clock = config, market, feed_log, grace_ms, clock
-        self._conn, self._until, self._behind = None, 0, False
+        self._conn, self._until, self._behind, self._lock = None, 0, False, threading.RLock()
         self._seen = None # (time, ends of the topic of ticks) not yet reached by the ledger
+
+    def follow(self, config:SinkConfig, partitions:int):
+        "The topic of ticks is another one, or has more partitions."
+        with self._lock:
+            if (config, partitions) == (self.config, self.log.partitions): return
+            self._let_go() # a consumer does not know partitions that came later
+            self.config, self.log.partitions = config, partitions
 
     def _connection(self):
         if self._conn is None or self._conn.closed: self._conn = open_session(self.config.dsn)
@@ -149,6 +156,13 @@ def next_feed_offset(cur, cluster_id:str, topic_id:str, topic:str) -> int:
     return cur.fetchone()[0]
 
 # %% ../../nbs/08_job/04_coverage_keeper.ipynb #b4fca96c
+_AGAIN = 'UPDATE feed_ledger SET next_offset = 0, kept = 0, refused = 0 WHERE (cluster_id, topic) = (%s, %s)'
+
+def read_minutes_again(cur, cluster_id:str, topic:str): # of the ticks
+    """Begin with the first feed minute that there is. A broker that lost its newest records may have given their
+    offsets to others; to store a minute twice changes nothing, and there are 1,440 a day."""
+    cur.execute(_AGAIN, (cluster_id, f'{topic}.feed'))
+
 _ADVANCE = '''UPDATE feed_ledger
     SET next_offset = %s, kept = kept + %s, refused = refused + %s, updated_at = clock_timestamp()
     WHERE (cluster_id, topic_id, next_offset) = (%s, %s, %s)'''
@@ -202,6 +216,10 @@ def _step(self:CoverageKeeper, topic_id):
     c, conn, key = self.config, self._connection(), (self.config.cluster_id, topic_id)
     with transaction(conn) as cur: due = next_feed_offset(cur, *key, f'{c.topic}.feed')
     records = self.log.read(due)
+    if records is None:
+        log.warning('The broker lost the newest feed minutes; they are read again')
+        with transaction(conn) as cur: read_minutes_again(cur, c.cluster_id, c.topic)
+        return 0
     with transaction(conn) as cur:
         changed = store_minutes(cur, key, due, records, c.feed)
         written = self._refresh(cur, changed, self._reach(cur))
@@ -213,12 +231,13 @@ def _step(self:CoverageKeeper, topic_id):
 @patch
 def __call__(self:CoverageKeeper) -> int: # rows of `coverage` written
     "Read what is new, decide what can be decided; raises what tells that it could not."
-    try:
-        try: topic_id = self.log.topic_id()
-        except BrokerError as e: # no producer has said anything yet; or no broker, which the job itself will tell
-            log.info('No feed minutes: %s', e)
-            return 0
-        return self._step(topic_id)
-    except BaseException:
-        self._let_go()
-        raise
+    with self._lock:
+        try:
+            try: topic_id = self.log.topic_id()
+            except BrokerError as e: # no producer has said anything yet; or no broker, which the job itself will tell
+                log.info('No feed minutes: %s', e)
+                return 0
+            return self._step(topic_id)
+        except BaseException:
+            self._let_go()
+            raise

@@ -23,17 +23,18 @@ from ..core.minutes import DAY_MS
 from ..core.private_parts import batch_id
 from ..core.records import AHEAD_MS, FIRST_MS, LAST_MS, MOST_BYTES
 from ..stream.parse import BadRecord, parse_records
+from ..stream.topic_log import TopicLog
 from ..stream.windows import partial_bars
 from ..store import writer
 from ..store.cache import LatestCache
 from ..store.connection import PASSING, open_session, transaction
-from ..store.ledger import OffsetGap, Source, advance, next_offset
+from ..store.ledger import Mark, OffsetGap, Source, Unaccounted, advance, next_offset, record_digest
 from ..store.ownership import Fenced, check_owner
 from ..store.partitions import ensure_partitions, sealed_ms
 
 # %% auto #0
-__all__ = ['log', 'COUNTS', 'OUTCOME_DDL', 'SinkConfig', 'dead_letter', 'Outcome', 'worker_connection', 'worker_cache',
-           'store_records', 'ahead', 'partition_writer']
+__all__ = ['log', 'COUNTS', 'OUTCOME_DDL', 'SinkConfig', 'dead_letter', 'Outcome', 'worker_connection', 'worker_log',
+           'worker_cache', 'store_records', 'ahead', 'partition_writer']
 
 # %% ../../nbs/08_job/01_sink.ipynb #2a4328a7
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class SinkConfig:
     cache_ttl: int = 300 # s
     patience: float = 60 # s to keep trying while PostgreSQL is away
     ahead_ms: int|None = AHEAD_MS # see `parse_records`; None where the market's clock is not the world's
+    servers: str = '' # bootstrap servers, to ask about holes in the offsets; '': there is no log to ask
 
 # %% ../../nbs/08_job/01_sink.ipynb #d54b9dd9
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -108,10 +110,13 @@ class _Spot:
     @classmethod
     def of(cls, records): return cls(records['partition'].to_numpy(), records['offset'].to_numpy())
 
-    def ends(self) -> dict[int, tuple[int, int]]: # partition → first offset, and the one after the last
-        "In the order in which they are locked."
-        found = {p: self.offset[self.partition == p] for p in np.unique(self.partition).tolist()}
-        return {p: (int(o.min()), int(o.max()) + 1) for p, o in found.items()}
+    def ends(self) -> dict[int, tuple[int, int]]: # partition → row of the first record, row of the last
+        "In the order in which they are locked; raises `Unaccounted` unless offsets ascend."
+        found = {p: np.flatnonzero(self.partition == p) for p in np.unique(self.partition).tolist()}
+        for p, rows in found.items():
+            if (np.diff(self.offset[rows]) <= 0).any():
+                raise Unaccounted(f'The offsets of partition {p} do not ascend', 'This is a defect')
+        return {p: (int(rows[0]), int(rows[-1])) for p, rows in found.items()}
 
     def from_on(self, due) -> np.ndarray: # True for each record that is not done yet
         "due: partition → the offset to read next."
@@ -136,15 +141,29 @@ def _store_dead_letters(cur, bad, records, config): # partition → how many are
     in_order = sorted(bad, key=lambda b: b.row)
     return writer.insert_dead_letters(cur, [dead_letter(b, records, config) for b in in_order])
 
+# %% ../../nbs/08_job/01_sink.ipynb #410f3ab0
+def _is_empty(config, partition): # a question for the log: does it hold no record from `due` to `first`?
+    def ask(due, first):
+        if not config.servers: return False
+        log = worker_log(config)
+        begin, end = log.spans([partition])[partition]
+        return begin <= due and first <= end and log.first_from(partition, due, first) is None
+    return ask
+
+def _last_mark(records, row):
+    key, value, _, offset, at = (records[c][row].as_py() for c in RECORDS.names)
+    return Mark(offset, record_digest(key, value, at))
+
 # %% ../../nbs/08_job/01_sink.ipynb #8f2ddb33
 def _apply(cur, config, records, ticks, bad):
     "The statements of one transaction; gives the outcome, which rows were new, and the rows of `latest` that changed."
     check_owner(cur, config.epoch)
     spot = _Spot.of(records)
     ends = spot.ends()
-    after = {p: end for p, (_, end) in ends.items()}
+    first = {p: int(spot.offset[row]) for p, (row, _) in ends.items()}
+    after = {p: int(spot.offset[row]) + 1 for p, (_, row) in ends.items()}
     sources = {p: Source(config.cluster_id, config.topic_id, config.topic, p) for p in ends}
-    due = {p: next_offset(cur, sources[p], first) for p, (first, _) in ends.items()}
+    due = {p: next_offset(cur, sources[p], first[p], _is_empty(config, p)) for p in ends}
     fresh = spot.from_on(due)
     skipped = int((~fresh).sum())
     if skipped == len(records): return Outcome(len(records), skipped, 0, 0, 0, after), fresh, []
@@ -155,7 +174,10 @@ def _apply(cur, config, records, ticks, bad):
     letters = _store_dead_letters(cur, bad + old, records, config)
     read, stored = spot.count(np.flatnonzero(fresh)), spot.count(new['row'].to_numpy())
     duplicate = {p: n - stored.get(p, 0) - letters.get(p, 0) for p, n in read.items()}
-    for p in read: advance(cur, sources[p], due[p], after[p], stored.get(p, 0), duplicate[p], letters.get(p, 0))
+    for p, n in read.items():
+        counts = stored.get(p, 0), duplicate[p], letters.get(p, 0)
+        empty, last = after[p] - due[p] - n, _last_mark(records, ends[p][1])
+        advance(cur, sources[p], due[p], after[p], *counts, empty, last)
     counts = len(new), sum(duplicate.values()), sum(letters.values())
     return Outcome(len(records), skipped, *counts, after), fresh, changed
 
@@ -168,6 +190,12 @@ def worker_connection(config:SinkConfig):
     conn = _open.get(key)
     if conn is None or conn.closed: conn = _open[key] = open_session(config.dsn)
     return conn
+
+def worker_log(config:SinkConfig) -> TopicLog:
+    "The worker's way to ask the broker, apart from Spark."
+    key = config.servers, config.topic
+    if key not in _open: _open[key] = TopicLog(*key)
+    return _open[key]
 
 def worker_cache(config:SinkConfig) -> LatestCache:
     "The worker's cache client."
@@ -208,7 +236,7 @@ def _patiently(config, records, ticks, bad):
     start, pause = time.monotonic(), .05
     while True:
         try: return _once(config, records, ticks, bad)
-        except (Fenced, OffsetGap): raise
+        except (Fenced, OffsetGap, Unaccounted): raise
         except _TRY_AGAIN as e:
             if time.monotonic() - start > config.patience: raise
             log.warning('%s: %s; trying again', config.topic, str(e).strip().splitlines()[0])
@@ -224,8 +252,8 @@ def store_records(
 ) -> Outcome:
     """Store records, exactly once, and bring the cache up to date.
 
-    Raises `Fenced` when another job has taken over, `OffsetGap` when records between would be lost, and what PostgreSQL
-    says when it has been away for longer than `config.patience`."""
+    Raises `Fenced` when another job has taken over, `OffsetGap` when records between would be lost, `Unaccounted` when
+    the books do not balance, and what PostgreSQL says when it has been away for longer than `config.patience`."""
     start = time.monotonic()
     ticks, bad = parsed or _parse(records, config)
     outcome, fresh, changed = _patiently(config, records, ticks, bad)

@@ -15,7 +15,7 @@ import psycopg2
 from fastcore.basics import patch
 from pydantic import SecretStr
 
-from ..core.config import load_settings
+from ..core.config import Settings, load_settings
 from ..core.errors import StackError
 from ..core.heartbeat import Beat, State, alive, beat_path
 from ..core.waiting import ask_until, wait_until
@@ -61,7 +61,8 @@ def _settings(home, feed):
     feed = dict(**key, finnhub_url=feed.url, finnhub_ws_url=feed.ws_url)
     pace = dict(transport='auto', fetch_interval=3, symbol_delay=0.1, rate_limit=600, replay_files='')
     servers = dict(kafka_bootstrap_servers=f'127.0.0.1:{ports[0]}', postgres_port=ports[1],
-                   redis_url=f'redis://127.0.0.1:{ports[2]}/0', postgres_password='', spark_master='local[2,4]')
+                   redis_url=f'redis://127.0.0.1:{ports[2]}/0', postgres_password='',
+                   spark_master=Settings.model_fields['spark_master'].default)
     return load_settings(None, stock_pipeline_home=home, **feed, **pace, **servers)
 
 def _mount(folder:Path, size:str): # a small disk; '' or why there is none

@@ -119,8 +119,10 @@ def _broker(settings):
         reader = stack.enter_context(closing(Reader(settings.postgres_dsn(role='reader'))))
         ends = read_ends(probe)
         held = f'{sum(end - first for first, end in ends.spans.values()):,} records on {settings.topic}'
-        try: return f'{held}, {lag_of(ends, read_offsets(reader, settings.topic)):,} of them waiting'
+        try: lag = lag_of(ends, read_offsets(reader, settings.topic))
         except PipelineError: return held
+    if lag.trouble: raise RuntimeError(f'{held}; {lag.trouble}')
+    return f'{held}, {lag.waiting:,} of them waiting'
 
 def _job(settings, patience_s=PATIENCE_S):
     beat, how = _well(settings, 'stream', patience_s)

@@ -210,11 +210,11 @@ def replay_stored(
     reader:Reader,
 ) -> bool:
     "Whether the producer has sent its last tick and the job has read the topic to its end."
-    from stock_pipeline.store.lag import BrokerProbe, lag_of, read_ends
+    from stock_pipeline.store.lag import BrokerProbe, Lag, lag_of, read_ends
     beat = alive(beat_path(settings.stock_pipeline_home, 'producer'))
     if not beat or not beat.facts.get('replay_done') or not beat.facts.get('ticks_sent'): return False
     with closing(BrokerProbe(settings.kafka_bootstrap_servers, settings.topic)) as probe:
-        try: return lag_of(read_ends(probe), read_offsets(reader, settings.topic)) == 0
+        try: return lag_of(read_ends(probe), read_offsets(reader, settings.topic)) == Lag(waiting=0)
         except PipelineError: return False
 
 class RateMeter:

@@ -85,7 +85,9 @@ def broker_measure(
         why = f'{detail} · no ledger while the database is away'
         return Measure('Broker', 'unknown', 'lag unknown', why, source, age)
     lag = lag_of(ends, offsets)
-    return Measure('Broker', 'good' if lag <= limit else 'slow', f'lag {number(lag)}', detail, source, age)
+    if lag.trouble: return Measure('Broker', 'down', 'out of step', f'{detail} · {lag.trouble}', source, age)
+    state = 'good' if lag.waiting <= limit else 'slow'
+    return Measure('Broker', state, f'lag {number(lag.waiting)}', detail, source, age)
 
 # %% ../../nbs/11_serve/03_measures.ipynb #7330311d
 def _latency(batches):

@@ -143,7 +143,7 @@ def measures(
     s, counts = page.settings, _counts(page, now.error)
     beat, job = beat_of(s, 'producer'), beat_of(s, 'stream')
     ends = page.broker.get(wait=0.3) # a broker that is up takes some 20 ms
-    lag = None if ends.value is None or counts.offsets is None else lag_of(ends.value, counts.offsets)
+    lag = None if ends.value is None or counts.offsets is None else lag_of(ends.value, counts.offsets).waiting
     is_over = s.feed == 'replay' and beat is not None and bool(beat.facts.get('replay_done'))
     held = sum(q.source == 'cache' for q in now.quotes)
     return [feed_measure(beat, now.received_s, quiet_limit(s), now.session == 'closed' or is_over),

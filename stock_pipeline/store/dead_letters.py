@@ -144,10 +144,12 @@ def reached(cur, topic_id:str, partition:int) -> int: # 0 where nothing was read
         (topic_id, partition))
     return cur.fetchone()[0] or 0
 
+_REASON_AT = '''SELECT reason FROM dead_letters WHERE (topic_id, partition, "offset") = (%s, %s, %s)
+    ORDER BY id DESC LIMIT 1'''
+
 def reason_at(cur, topic_id:str, partition:int, offset:int) -> str|None:
-    "Why the record at these coordinates is a dead letter; None: it is none."
-    cur.execute('SELECT reason FROM dead_letters WHERE (topic_id, partition, "offset") = (%s, %s, %s)',
-        (topic_id, partition, offset))
+    "Why the newest record at these coordinates is a dead letter; None: it is none."
+    cur.execute(_REASON_AT, (topic_id, partition, offset))
     return (cur.fetchone() or (None,))[0]
 
 def mark_resent(cur, letter_id:int, partition:int, offset:int):

@@ -12,7 +12,7 @@ from ..core.errors import BrokerError
 from .progress import Offset
 
 # %% auto #0
-__all__ = ['log', 'Ends', 'plain_id', 'lag_of', 'BrokerProbe', 'read_ends']
+__all__ = ['log', 'Ends', 'plain_id', 'Lag', 'lag_of', 'BrokerProbe', 'read_ends']
 
 # %% ../../nbs/07_store/13_lag.ipynb #4ba0ae20
 log = logging.getLogger(__name__)
@@ -32,13 +32,36 @@ def plain_id(
     try: return base64.urlsafe_b64decode(str(topic_id) + '==').hex()
     except ValueError: return str(topic_id)
 
+class Lag(NamedTuple):
+    "Where the job stands on the topic, summed over the partitions."
+    waiting: int # records that it has still to read
+    ahead: int = 0 # offsets that it has passed and that the log no longer reaches
+    gone: int = 0 # offsets that the log deleted before they were read
+
+    @property
+    def trouble(self) -> str:
+        "What is wrong, and what to do; empty: nothing."
+        if self.gone: return _GONE.format(self.gone)
+        return _AHEAD.format(self.ahead) if self.ahead else ''
+
+_GONE = ('{:,} offsets were deleted from Kafka before they were read; the job waits: '
+    '`stock-pipeline skip-gap` goes on after them')
+_AHEAD = ('Kafka ends {:,} offsets before what was read: the broker lost its newest records; '
+    'the job reads again from where both agree')
+
 def lag_of(
     ends:Ends,
     offsets:list[Offset]
-) -> int: # records
-    "Records on the topic that the job has not yet committed."
+) -> Lag:
+    "How far the job is from the ends of the topic, on either side."
     read = {o.partition: o.next_offset for o in offsets if plain_id(o.topic_id) == ends.topic_id}
-    return sum(max(0, end - read.get(p, first)) for p, (first, end) in ends.spans.items())
+    waiting = ahead = gone = 0
+    for p, (first, end) in ends.spans.items():
+        due = read.get(p, first)
+        waiting += max(0, end - max(due, first))
+        ahead += max(0, due - end)
+        gone += max(0, first - due)
+    return Lag(waiting, ahead, gone)
 
 # %% ../../nbs/07_store/13_lag.ipynb #884f1166
 class BrokerProbe:

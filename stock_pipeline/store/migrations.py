@@ -13,7 +13,8 @@ from ..core.errors import StoreError
 from .connection import AdvisoryLock, transaction
 
 # %% auto #0
-__all__ = ['ROLES', 'Migration', 'migration_files', 'sha_of', 'apply_migrations', 'grant', 'migrate']
+__all__ = ['ROLES', 'Migration', 'migration_files', 'sha_of', 'SchemaNewer', 'apply_migrations', 'schema_number', 'known_schema',
+           'check_schema', 'grant', 'migrate']
 
 # %% ../../nbs/07_store/02_migrations.ipynb #c3f2c9ac
 class Migration(NamedTuple):
@@ -46,6 +47,9 @@ def _done(cur): # {number: SHA-256}
     cur.execute('SELECT number, sha256 FROM schema_migrations')
     return dict(cur.fetchall())
 
+class SchemaNewer(StoreError):
+    "A newer version of the program has used the database; this one must leave it alone."
+
 def _check(migrations, done):
     for m in migrations:
         if done.get(m.number, sha_of(m.text)) != sha_of(m.text):
@@ -53,7 +57,7 @@ def _check(migrations, done):
                 'Put the change into a new file with the next number')
     newest = max((m.number for m in migrations), default=0)
     if done and max(done) > newest:
-        raise StoreError(f'The database has schema {max(done)}, this program knows {newest}',
+        raise SchemaNewer(f'The database has schema {max(done)}, this program knows {newest}',
             'A newer version of the program has used it; update this one')
 
 def apply_migrations(cur,
@@ -69,6 +73,31 @@ def apply_migrations(cur,
         cur.execute(m.text)
         cur.execute(_APPLIED, (m.number, m.name, sha_of(m.text)))
     return [m.title for m in due]
+
+# %% ../../nbs/07_store/02_migrations.ipynb #7f139da7
+def schema_number(cur) -> int: # of the newest migration that has run; 0: there are no tables, or none that we may see
+    "Which schema the database has."
+    cur.execute("SELECT to_regclass('schema_migrations') IS NOT NULL AND to_regclass('stream_owner') IS NOT NULL")
+    if not cur.fetchone()[0]: return 0
+    cur.execute('SELECT coalesce(max(number), 0) FROM schema_migrations')
+    return cur.fetchone()[0]
+
+def known_schema() -> int:
+    "The newest schema that this program knows."
+    return migration_files()[-1].number
+
+def check_schema(cur,
+    exact:bool=False, # an older one will not do either
+) -> int: # its number
+    "Raise `SchemaNewer` if the database is ahead of this program, `StoreError` if it is behind and must not be."
+    there, known = schema_number(cur), known_schema()
+    if there > known:
+        raise SchemaNewer(f'The database has schema {there}, this program knows {known}',
+            'A newer version of the program has used it; update this one')
+    if exact and there < known:
+        raise StoreError(f'The database has schema {there}, this program needs {known}',
+            'The stream job of this version brings it up when it starts: `stock-pipeline up`')
+    return there
 
 # %% ../../nbs/07_store/02_migrations.ipynb #7dba34a0
 ROLES = 'stockwriter', 'stockreader'

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from ..core.errors import StoreError
 from .connection import AWAY, AdvisoryLock, connect, transaction
+from .migrations import SchemaNewer, check_schema, schema_number
 
 # %% auto #0
 __all__ = ['log', 'SESSIONS', 'Fenced', 'take_ownership', 'check_owner', 'session_name', 'Ownership']
@@ -60,8 +61,9 @@ class Ownership:
         dsn:dict, # keyword arguments of `psycopg2.connect`
         owner:str, # who: host and process id
         stale:float=10, # s without a beat after which another job may take over
+        make_tables:Callable[[], None]=lambda: None, # called by who holds the lock of a database without tables
     ):
-        self.dsn, self.owner, self.stale = dsn, owner, stale
+        self.dsn, self.owner, self.stale, self._make_tables = dsn, owner, stale, make_tables
         self.conn, self.epoch = None, None
 
     def _connect(self):
@@ -85,14 +87,17 @@ _OTHERS = '''SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 def other(self:Ownership) -> tuple[str, float]|None: # its name and the age of its beat in s; None: nobody ever was
     "Who owns the database, by the database."
     with transaction(self._connect()) as cur:
+        if not schema_number(cur): return None
         cur.execute('SELECT owner, extract(epoch FROM clock_timestamp() - beat_at)::float FROM stream_owner')
         return cur.fetchone()
 
 @patch
 def _try(self:Ownership) -> bool:
     with transaction(self._connect()) as cur:
+        made = check_schema(cur)
         cur.execute('SELECT pg_try_advisory_lock(%s)', (AdvisoryLock.WRITING,))
         free = cur.fetchone()[0]
+    if free and not made: self._make_tables()
     if not free:
         found = self.other()
         if found is None or found[1] < self.stale: return False
@@ -109,6 +114,7 @@ def _try(self:Ownership) -> bool:
 @patch
 def _attempt(self:Ownership): # whether it is ours now, and whose it is
     try: return (True, None) if self._try() else (False, self.other())
+    except SchemaNewer: raise # waiting does not mend it
     except (StoreError, *AWAY) as e: # the database restarts while we stand by
         log.debug('standing by: %s', str(e).splitlines()[0])
         return False, None
@@ -118,7 +124,7 @@ def acquire(self:Ownership,
     stop:Callable[[float], bool]=lambda s: time.sleep(s), # waits so many s; True: give up
     waiting:Callable[[str], None]=lambda who: None, # told who has it, while waiting
 ) -> int|None: # the epoch; None: given up
-    "Become the one writer, when it is free."
+    "Become the one writer, when it is free; raises `SchemaNewer` if a newer version has used the database."
     told = False
     while True:
         mine, found = self._attempt()

@@ -28,18 +28,18 @@ class Stored(NamedTuple):
     last: int
 
 class Totals(NamedTuple):
-    "What became of all offsets of the topic that the database has seen."
+    "What became of all records of the topic that the job has read."
     stored: int
     duplicate: int
     dead_letter: int
-    read: int # offsets below `next_offset`
+    read: int # each is one of the three above
     updated_at: int|None # epoch ms, UTC; None: nothing read yet
 
 _STORED = '''SELECT symbol, basis, ticks, bars, extract(epoch FROM first)::bigint*1000,
         extract(epoch FROM last)::bigint*1000
     FROM symbol_sums ORDER BY symbol, basis'''
 _TOTALS = '''SELECT coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint,
-        coalesce(sum(dead_letter), 0)::bigint, coalesce(sum(next_offset), 0)::bigint,
+        coalesce(sum(dead_letter), 0)::bigint, coalesce(sum(read), 0)::bigint,
         floor(extract(epoch FROM max(updated_at))*1000)::bigint
     FROM stream_ledger'''
 
@@ -48,7 +48,7 @@ def read_stored(reader:Reader) -> list[Stored]: # by symbol and basis
     return [Stored._make(o) for o in reader.tuples(_STORED)]
 
 def read_totals(reader:Reader) -> Totals:
-    "Offsets read and what became of them, over all topics this database was fed from."
+    "Records read and what became of them, over all topics this database was fed from."
     return Totals._make(reader.tuples(_TOTALS)[0])
 
 # %% ../../nbs/07_store/12_progress.ipynb #0d6de963

@@ -13,13 +13,15 @@ from ..core.config import Settings
 from ..local.environment import shed_environment
 
 # %% auto #0
-__all__ = ['JVM_OPTIONS', 'LATER', 'HOT', 'CONNECTOR', 'spark_conf', 'make_session', 'task_limit', 'ClockWatch']
+__all__ = ['JVM_OPTIONS', 'LATER', 'TASK_TRIES', 'HOT', 'CONNECTOR', 'spark_master', 'spark_conf', 'make_session', 'task_limit',
+           'ClockWatch']
 
 # %% ../../nbs/06_stream/03_session.ipynb #6c0dcb2c
 JVM_OPTIONS = '-XX:+UseSerialGC -Xss4m -Djava.net.preferIPv4Stack=true'
 # the second compiler, ten times later than usual
 LATER = ('-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 '
          '-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000')
+TASK_TRIES = 4 # of a task, before its query fails; Spark's default on a cluster
 _DIRECTIVES = Path(find_spec('stock_pipeline').origin).parent/'stream'/'hot_methods.json'
 HOT = f'-XX:+UnlockDiagnosticVMOptions "-XX:CompilerDirectivesFile={_DIRECTIVES}"'
 CONNECTOR = 'org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0'
@@ -59,13 +61,21 @@ def _on_cluster(jars): # options before the user's own extraJavaOptions, so that
                'spark.executor.defaultJavaOptions': f'{JVM_OPTIONS} {LATER}'}
     return {**options, 'spark.jars': jars.replace(os.pathsep, ',')} if jars else options
 
+def spark_master(
+    master:str, # `SPARK_MASTER`: 'local[2]', 'spark://host:7077' …
+) -> str: # for Spark
+    "A local master whose tasks are tried again, as they are on a cluster; a number of tries that is there stays."
+    if not master.startswith('local') or ',' in master: return master
+    cores = master.removeprefix('local').strip('[]') or '1'
+    return f'local[{cores},{TASK_TRIES}]'
+
 def spark_conf(
     settings:Settings,
     jars:str='', # class path of the connector's archives
 ) -> dict[str, str]:
     "The session's configuration."
     place = _here if settings.spark_master.startswith('local') else _on_cluster
-    return {'spark.master': settings.spark_master, **_CONF, **place(jars)}
+    return {'spark.master': spark_master(settings.spark_master), **_CONF, **place(jars)}
 
 # %% ../../nbs/06_stream/03_session.ipynb #b1ba503f
 _NOT_NEEDED = 'com.google.code.findbugs:jsr305,org.scala-lang.modules:scala-parallel-collections_2.13'
