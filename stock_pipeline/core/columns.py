@@ -8,10 +8,23 @@ from __future__ import annotations
 import pyarrow as pa
 
 # %% auto #0
-__all__ = ['MONEY', 'RECORDS', 'TICKS']
+__all__ = ['MONEY', 'MONEY_LIMIT', 'FINE', 'RECORDS', 'TICKS', 'finer', 'is_fine']
 
 # %% ../../nbs/01_core/04_columns.ipynb #ba341ae4
 MONEY = pa.decimal128(18, 6)
+MONEY_LIMIT = 10**9 # what no number of a table in `MONEY` reaches, of either sign
+FINE = pa.decimal128(23, 10)
+
+def finer(
+    schema:pa.Schema,
+) -> pa.Schema:
+    "The same with `FINE` in the place of `MONEY`."
+    return pa.schema([f.with_type(FINE) if f.type == MONEY else f for f in schema])
+
+def is_fine(
+    table:pa.Table, # with a column `price`
+) -> bool:
+    return table.schema.field('price').type == FINE
 
 # %% ../../nbs/01_core/04_columns.ipynb #d5053547
 RECORDS = pa.schema([('key', pa.binary()), ('value', pa.binary()), ('partition', pa.int32()), ('offset', pa.int64()),

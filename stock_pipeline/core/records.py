@@ -13,32 +13,51 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from .errors import RecordError
 
 # %% auto #0
-__all__ = ['SCALE', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'AHEAD_MS', 'SYMBOL_PATTERN', 'Price', 'Number',
-           'Shares', 'Millis', 'Symbol', 'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES',
-           'DEAD_LETTER_START', 'DEAD_LETTER_STAGES', 'to_number', 'to_price', 'Rule', 'Tick', 'tick_schema',
-           'encode_tick', 'strict_json', 'parse_json', 'decode_tick', 'DeadLetterRecord', 'encode_dead_letter',
-           'decode_dead_letter', 'trade_event_id', 'quote_event_id']
+__all__ = ['SCALE', 'FINEST', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'AHEAD_MS', 'SYMBOL_PATTERN', 'Price',
+           'Number', 'Shares', 'Millis', 'Symbol', 'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES',
+           'DEAD_LETTER_START', 'DEAD_LETTER_STAGES', 'exact', 'to_number', 'to_computed', 'to_price', 'Rule', 'Tick',
+           'tick_schema', 'encode_tick', 'strict_json', 'parse_json', 'decode_tick', 'DeadLetterRecord',
+           'encode_dead_letter', 'decode_dead_letter', 'shortest', 'trade_event_id', 'quote_event_id']
 
 # %% ../../nbs/01_core/03_records.ipynb #7961b698
 SCALE = Decimal('0.000001') # six decimals: a micro-dollar
-MAX_NUMBER = 10**9 # a billion USD: squares summed over 100 million ticks still fit the bar's numeric(38,12)
-_MOST = MAX_NUMBER - SCALE/2
+FINEST = Decimal('1e-10') # ten decimals: what no number may be finer than
+MAX_NUMBER = 10**12 # USD or shares; either sign
+_UNITS = tuple(Decimal(1).scaleb(-n) for n in range(6, 11))
 
 def _odd(name, what, value): return RecordError(f'{name}_{what}', repr(value)[:80])
 
-def to_number(
-    x:Any, # int, str of digits, Decimal or float
-    name:str='number' # used in the reason of the error
-) -> Decimal: # rounded half-even to six decimals
-    "An exact, finite number; raises `RecordError` with reason `{name}_not_a_number` or `{name}_out_of_range`."
+def exact(
+    d:Decimal, # finite, not beyond MAX_NUMBER
+    name:str='number', # used in the reason of the error
+) -> Decimal: # with six decimals, or with as many more as it needs, up to ten
+    "The same number in the one form that it has everywhere; raises `RecordError` with reason `{name}_too_precise`."
+    for unit in _UNITS:
+        same = d.quantize(unit)
+        if same == d: return same
+    raise RecordError(f'{name}_too_precise', str(d)[:80])
+
+def _finite(x, name):
     if isinstance(x, bool) or not isinstance(x, (int, float, str, Decimal)): raise _odd(name, 'not_a_number', x)
     try: d = x if isinstance(x, Decimal) else Decimal(repr(x) if isinstance(x, float) else x)
     except InvalidOperation: raise _odd(name, 'not_a_number', x) from None
     if not d.is_finite(): raise RecordError(f'{name}_not_a_number', str(d))
-    if not -_MOST < d < _MOST: raise RecordError(f'{name}_out_of_range', str(d)[:80]) # it would round to the limit
-    return d.quantize(SCALE, rounding=ROUND_HALF_EVEN)
+    if not -MAX_NUMBER <= d <= MAX_NUMBER: raise RecordError(f'{name}_out_of_range', str(d)[:80])
+    return d
 
-def to_price(x:Any, name:str='price') -> Decimal: # USD a share, > 0, six decimals
+# %% ../../nbs/01_core/03_records.ipynb #7961b69a
+def to_number(
+    x:Any, # int, str of digits, Decimal or float
+    name:str='number' # used in the reason of the error
+) -> Decimal: # see `exact`
+    "An exact, finite number; raises `RecordError`: `{name}_not_a_number`, `{name}_out_of_range`, `{name}_too_precise`."
+    return exact(_finite(x, name), name)
+
+def to_computed(x:Any, name:str='number') -> Decimal: # rounded half-even to ten decimals
+    "The same of a number that the feed has computed; raises what `to_number` does, but for `{name}_too_precise`."
+    return exact(_finite(x, name).quantize(FINEST, rounding=ROUND_HALF_EVEN), name)
+
+def to_price(x:Any, name:str='price') -> Decimal: # USD a share, > 0
     "An exact price; raises `RecordError`, also for zero, because a zero price is never data."
     d = to_number(x, name)
     if d <= 0: raise RecordError(f'{name}_not_positive', str(d))
@@ -57,9 +76,9 @@ class Rule(dict):
     "A piece of JSON Schema; hashable by identity, because `Annotated` wants that of what it carries."
     __hash__ = object.__hash__ # type: ignore[assignment] # a dict has none
 
-Price  = Annotated[Decimal, Rule({'type': 'number', 'exclusiveMinimum': 0, 'exclusiveMaximum': MAX_NUMBER})]
-Number = Annotated[Decimal, Rule({'type': 'number', 'exclusiveMinimum': -MAX_NUMBER, 'exclusiveMaximum': MAX_NUMBER})]
-Shares = Annotated[Decimal, Rule({'type': 'number', 'minimum': 0, 'exclusiveMaximum': MAX_NUMBER})]
+Price  = Annotated[Decimal, Rule({'type': 'number', 'exclusiveMinimum': 0, 'maximum': MAX_NUMBER})]
+Number = Annotated[Decimal, Rule({'type': 'number', 'minimum': -MAX_NUMBER, 'maximum': MAX_NUMBER})]
+Shares = Annotated[Decimal, Rule({'type': 'number', 'minimum': 0, 'maximum': MAX_NUMBER})]
 Millis = Annotated[int, Rule({'type': 'integer', 'minimum': FIRST_MS, 'exclusiveMaximum': LAST_MS})]
 Symbol = Annotated[str, Rule({'type': 'string', 'pattern': f'^{SYMBOL_PATTERN}$'})]
 Hash   = Annotated[str, Rule({'type': 'string', 'pattern': '^[0-9a-f]{32}$'})]
@@ -142,17 +161,14 @@ def parse_json(value:bytes) -> dict: # of a record as it lay on the topic
 
 # %% ../../nbs/01_core/03_records.ipynb #c5b9cc0c
 def _number_check(name, spec, optional):
-    lo, above, hi = spec.get('minimum'), spec.get('exclusiveMinimum'), spec.get('exclusiveMaximum')
+    lo, above, hi = spec.get('minimum', 0), spec.get('exclusiveMinimum'), spec['maximum']
     def check(v):
         if v is None and optional: return None
         if isinstance(v, bool) or not isinstance(v, (int, Decimal)): raise _odd(name, 'not_a_number', v)
         d = Decimal(v)
         if above == 0 and d <= 0: raise RecordError(f'{name}_not_positive', str(d)[:80])
-        within = -hi < d < hi and (lo is None or d >= lo) # compared, not computed: abs() of 1e1000000 overflows
-        if not within: raise RecordError(f'{name}_out_of_range', str(d)[:80])
-        exact = d.as_tuple().exponent >= -6 or d == d.quantize(SCALE)
-        if not exact: raise RecordError(f'{name}_too_precise', str(d)[:80])
-        return d.quantize(SCALE)
+        if not lo <= d <= hi: raise RecordError(f'{name}_out_of_range', str(d)[:80]) # compared: abs() may overflow
+        return exact(d, name)
     return check
 
 def _integer_check(name, spec):
@@ -276,10 +292,12 @@ def decode_dead_letter(value:bytes) -> DeadLetterRecord:
         raise RecordError('rejection_broken', str(e)[:120]) from None
 
 # %% ../../nbs/01_core/03_records.ipynb #f1943efc
-def _short(d):
-    if d is None: return ''
+def shortest(d:Decimal) -> str: # 189.9800 → '189.98', 1E+2 → '100'
+    "Its digits, without zeros at the end of a fraction."
     text = format(d, 'f')
     return text.rstrip('0').rstrip('.') if '.' in text else text
+
+def _short(d): return '' if d is None else shortest(d)
 
 def _digest(*parts): return hashlib.blake2b('\x1f'.join(parts).encode(), digest_size=16).hexdigest()
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from ..core.errors import (BadAnswerError, FeedAccessError, FeedAuthError, FeedError,
     FeedUnavailableError, RateLimitError, RecordError, UnknownSymbolError)
-from ..core.records import FIRST_MS, LAST_MS, to_number
+from ..core.records import FIRST_MS, LAST_MS, to_computed, to_number
 from .messages import Doubled, decode_json
 
 # %% auto #0
@@ -131,12 +131,14 @@ def error_class(
 # %% ../../nbs/03_feed/02_answers.ipynb #210b425d
 def _odd(reason, detail, **data): return feed_error(BadAnswerError, detail, reason=reason, **data)
 
+_EXACT = 'price', 'high', 'low', 'open', 'previous_close' # the feed has computed its other numbers
+
 def _number(doc, key, name='number'):
     v = doc.get(key)
     if v is None: return None
     if isinstance(v, bool) or not isinstance(v, (int, Decimal)):
         raise _odd(f'{name}_not_a_number', f'{key} is {v!r:.40}')
-    try: to_number(v, name) # as the tick will have it, rounded
+    try: (to_number if name in _EXACT else to_computed)(v, name) # as the tick will have it
     except RecordError as e: raise _odd(e.reason, f'{key} is {str(v):.40}') from None
     return Decimal(v)
 
@@ -166,16 +168,15 @@ def unknown_symbol(symbol:str) -> UnknownSymbolError:
 # %% ../../nbs/03_feed/02_answers.ipynb #4d225fdd
 _NAMES = dict(c='price', h='high', l='low', o='open', pc='previous_close', d='change', dp='percent_change')
 _DAY = ('h', 'l', 'o', 'pc')
-_NOTHING = Decimal('0.0000005') # rounds to nothing
 
 def _without_zeros(n): # n: the numbers of the quote by their keys; a day's price of zero is not known
-    is_zero = {k: n[k] is not None and 0 <= n[k] <= _NOTHING for k in _DAY}
+    is_zero = {k: n[k] == 0 for k in _DAY}
     if is_zero['pc']: is_zero |= dict.fromkeys(('d', 'dp'), True)
     return {k: None if is_zero.get(k) else v for k, v in n.items()}
 
 def _check_prices(symbol, n):
     if n['c'] is None: raise _odd('price_not_a_number', f'quote of {symbol}: no price in c', symbol=symbol)
-    odd = [k for k in ('c', *_DAY) if n[k] is not None and n[k] <= _NOTHING]
+    odd = [k for k in ('c', *_DAY) if n[k] is not None and n[k] <= 0]
     if odd:
         keys = ', '.join(odd)
         raise _odd(f'{_NAMES[odd[0]]}_not_positive', f'quote of {symbol}: no price in {keys}', symbol=symbol)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..core.errors import RecordError
-from ..core.records import AHEAD_MS, CHECKS, FIRST_MS, LAST_MS, MAX_NUMBER, to_number, to_price
+from ..core.records import AHEAD_MS, CHECKS, FINEST, FIRST_MS, LAST_MS, MAX_NUMBER, to_number, to_price
 
 # %% auto #0
 __all__ = ['BEHIND_MS', 'Trade', 'DeadLetter', 'TradeMessage', 'Doubled', 'decode_json', 'read_frame', 'Horizon', 'parse_item',
@@ -189,8 +189,8 @@ def parse_item(
     return Trade(symbol, Decimal(o['p']), t_ms, Decimal(volume), conditions)
 
 # %% ../../nbs/03_feed/03_messages.ipynb #a3c74220
-_TINY = Decimal('0.0000005') # what does not round to nothing is larger
-_HUGE = MAX_NUMBER - _TINY # what does not round to the limit is smaller
+def _is_exact(d): return d.quantize(FINEST) == d
+
 _symbol = lru_cache(maxsize=10_000)(CHECKS['symbol'])
 
 def _quick(o, latest, earliest, wanted): # a Trade; None or any exception: `parse_item` decides
@@ -200,8 +200,8 @@ def _quick(o, latest, earliest, wanted): # a Trade; None or any exception: `pars
     if o.__class__ is not dict or t.__class__ is not int: return
     if wanted is not None and s not in wanted: return
     if p.__class__ is not Decimal or v.__class__ is not Decimal: return
-    if _TINY < p < _HUGE and 0 <= v < _HUGE and earliest <= t <= latest:
-        return Trade(s, p, t, v, _conditions(c) if c else ())
+    if not (0 < p <= MAX_NUMBER and 0 <= v <= MAX_NUMBER and earliest <= t <= latest): return
+    if _is_exact(p) and _is_exact(v): return Trade(s, p, t, v, _conditions(c) if c else ())
 
 _BLANK = re.compile(r'[ \t\n\r]*')
 def _skip(text, i): return _BLANK.match(text, i).end()

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from itertools import count
 
 from ..core.errors import RecordError
 from ..core.records import (FIRST_MS, LAST_MS, SCALE, Tick, decode_dead_letter, decode_tick, parse_json,
-    quote_event_id, to_number, to_price, trade_event_id)
+    quote_event_id, to_computed, to_number, to_price, trade_event_id)
 from ..feed.answers import Quote
 from ..feed.messages import DeadLetter, Trade, TradeMessage
 from .identity import PastMessage
@@ -32,8 +32,9 @@ def canonical(
     symbol, price, t_ms, volume, conditions = trade
     try:
         if SCALE <= price < _USUAL and 0 <= volume < _USUAL:
-            exact_price, exact_volume = (n.quantize(SCALE, ROUND_HALF_EVEN) for n in (price, volume))
-            return Trade(symbol, exact_price, t_ms, exact_volume, conditions)
+            exact_price, exact_volume = price.quantize(SCALE), volume.quantize(SCALE)
+            if exact_price == price and exact_volume == volume:
+                return Trade(symbol, exact_price, t_ms, exact_volume, conditions)
     except ArithmeticError: pass # not a number
     return Trade(symbol, to_price(price), t_ms, to_number(volume, 'volume'), conditions)
 
@@ -53,8 +54,8 @@ def canonical_message(m:TradeMessage) -> TradeMessage:
     return TradeMessage(trades, m.received_at, (*m.dead_letters, *letters))
 
 # %% ../../nbs/05_ingest/02_ticks.ipynb #a2c4bc0f
-_OF_THE_DAY = dict(open=to_price, high=to_price, low=to_price, previous_close=to_price, change=to_number,
-    percent_change=to_number)
+_OF_THE_DAY = dict(open=to_price, high=to_price, low=to_price, previous_close=to_price, change=to_computed,
+    percent_change=to_computed)
 
 def canonical_quote(
     quote:Quote # as polled

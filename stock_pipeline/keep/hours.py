@@ -24,7 +24,7 @@ _SUMS = dict(bars='count(*)', high='max(high)', low='min(low)', volume='sum(volu
     sum_price='sum(sum_price)', sum_price2='sum(sum_price2)', sum_pv='sum(sum_pv)') # of an hour's bars
 _HOURS = f"""
     SELECT symbol, basis, (extract(epoch FROM hour)*1000)::bigint, h.bars IS NOT NULL, b.bars IS NOT NULL,
-        {', '.join(f'h.{c}::text, b.{c}::text' for c in _SUMS)}
+        {', '.join(f'trim_scale(h.{c}::numeric)::text, trim_scale(b.{c}::numeric)::text' for c in _SUMS)}
     FROM (SELECT * FROM hour_sums WHERE symbol = ANY(%(symbols)s) AND hour >= %(start)s AND hour < %(end)s) h
     FULL JOIN (SELECT symbol, basis, hour_of(minute) AS hour, {', '.join(f'{s} AS {c}' for c, s in _SUMS.items())}
         FROM bars_1m WHERE symbol = ANY(%(symbols)s) AND minute >= %(start)s AND minute < %(end)s GROUP BY 1, 2, 3) b

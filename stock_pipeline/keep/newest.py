@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from ..core.records import shortest
 from ..store.writer import LATEST_COLUMNS
 
 # %% auto #0
@@ -63,7 +64,7 @@ def _row_of(cur, symbol):
 def _text(v): # of a value of `latest`
     if v is None: return None
     if isinstance(v, datetime): return v.isoformat()
-    return format(v, 'f') if isinstance(v, Decimal) else str(v)
+    return shortest(v) if isinstance(v, Decimal) else str(v)
 
 def _of_latest(symbol, column, stored, wanted):
     return Difference('latest', symbol, None, None, None, column, _text(stored), _text(wanted))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from decimal import Decimal, localcontext
 from functools import reduce
 from operator import or_
 
@@ -14,6 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ..core.conditions import FORM_T, VOLUME_ONLY
+from ..core.records import shortest
 from ..core.sessions import TradingDay
 from ..stream.windows import LENGTHS
 
@@ -22,10 +24,10 @@ __all__ = ['BAR_KEY', 'BAR_TYPES', 'AVERAGE_KEY', 'AVERAGE_TYPES', 'recomputed_b
 
 # %% ../../nbs/09_keep/04_oracle.ipynb #fa4b8de7
 BAR_KEY = ['symbol', 'basis', 'minute']
-_PRICES = dict.fromkeys(('open', 'high', 'low', 'close'), 'decimal(18,6)')
-BAR_TYPES = {**_PRICES, 'open_time': 'timestamp', 'open_sequence': 'bigint', 'close_time': 'timestamp',
-    'close_sequence': 'bigint', 'volume': 'decimal(24,6)', 'count': 'bigint', 'sum_price': 'decimal(30,6)',
-    'sum_price2': 'decimal(38,12)', 'sum_pv': 'decimal(38,12)'} # figures of a bar, as PostgreSQL keeps them
+_PRICE, _SUM = 'decimal(23,10)', 'decimal(38,10)'
+BAR_TYPES = {**dict.fromkeys(('open', 'high', 'low', 'close'), _PRICE), 'open_time': 'timestamp',
+    'open_sequence': 'bigint', 'close_time': 'timestamp', 'close_sequence': 'bigint', 'volume': _SUM, 'count': 'bigint',
+    'sum_price': _SUM, 'sum_price2': 'string', 'sum_pv': 'string'} # figures of a bar
 
 def _moment(ms): return datetime.fromtimestamp(ms/1000, timezone.utc)
 
@@ -43,11 +45,26 @@ def _prepared(ticks, days):
     regular = F.coalesce(F.expr('event_time >= opens AND event_time < closes'), F.lit(False))
     sets = ~never & ~(F.array_contains(codes, FORM_T) & regular)
     basis = F.when(F.col('source') == 'rest', 'quotes').otherwise('trades')
-    shares = F.coalesce('volume', F.lit(0).cast('decimal(18,6)'))
+    shares = F.coalesce('volume', F.lit(0).cast(_PRICE))
     at = F.struct('event_time', 'sequence', 'price')
     return _with_sessions(ticks, days).select(
         'symbol', 'event_time', 'price', basis.alias('basis'), shares.alias('shares'),
         F.when(sets, F.col('price')).alias('setting'), F.when(sets, at).alias('at'))
+
+# %% ../../nbs/09_keep/04_oracle.ipynb #fa4b8de8
+_PARTS = {'sum_price2': ['squares_0', 'squares_1', 'squares_2'], 'sum_pv': ['pv_0', 'pv_1', 'pv_2']}
+
+def _cut(c): # the whole number and the fraction
+    whole = F.floor(c).cast('decimal(13,0)')
+    return whole, (F.col(c) - whole).cast('decimal(10,10)')
+
+def _sums_of_products(a, b, names): # of two columns: whole numbers, a whole number and a fraction, fractions
+    (whole_a, part_a), (whole_b, part_b) = _cut(a), _cut(b)
+    products = whole_a*whole_b, whole_a*part_b + part_a*whole_b, part_a*part_b
+    return [F.sum(p).alias(name) for p, name in zip(products, names, strict=True)]
+
+def _text_of_sum(*parts:Decimal) -> str: # as PostgreSQL shows it, without zeros at the end
+    with localcontext(prec=100): return shortest(sum(parts, Decimal(0)))
 
 # %% ../../nbs/09_keep/04_oracle.ipynb #0dddeb3a
 def _summed_up(prepared):
@@ -56,38 +73,43 @@ def _summed_up(prepared):
         F.min_by('price', 'at').alias('open'), F.max('setting').alias('high'), F.min('setting').alias('low'),
         F.max_by('price', 'at').alias('close'), F.min('at').alias('first'), F.max('at').alias('last'),
         F.sum(shares).alias('volume'), F.count('*').alias('count'), F.sum(p).alias('sum_price'),
-        F.sum(p*p).alias('sum_price2'), F.sum(p*shares).alias('sum_pv'))
+        *_sums_of_products('price', 'price', _PARTS['sum_price2']),
+        *_sums_of_products('price', 'shares', _PARTS['sum_pv']))
 
 def recomputed_bars(
     ticks:DataFrame, # symbol, event_time (timestamp), sequence, source, price, volume, conditions; one row a tick
     days:Sequence[TradingDay], # those in whose time the ticks lie
-) -> DataFrame: # BAR_KEY and BAR_TYPES; one row a symbol, basis and minute that has ticks
+) -> DataFrame: # BAR_KEY, BAR_TYPES and the parts of `sum_pv`; one row a symbol, basis and minute that has ticks
     "One-minute bars by Spark's own windows."
+    text = F.udf(_text_of_sum, 'string')
     places = {'minute': 'w.start', 'open_time': 'first.event_time', 'open_sequence': 'first.sequence',
         'close_time': 'last.event_time', 'close_sequence': 'last.sequence'}
-    found = _summed_up(_prepared(ticks, days)).select('*', *(F.col(c).alias(name) for name, c in places.items()))
-    return found.select(*BAR_KEY, *(F.col(c).cast(t).alias(c) for c, t in BAR_TYPES.items()))
+    products = [text(*parts).alias(name) for name, parts in _PARTS.items()]
+    columns = *(F.col(c).alias(name) for name, c in places.items()), *products
+    found = _summed_up(_prepared(ticks, days)).select('*', *columns)
+    figures = (F.col(c).cast(t).alias(c) for c, t in BAR_TYPES.items())
+    return found.select(*BAR_KEY, *figures, *_PARTS['sum_pv'])
 
 # %% ../../nbs/09_keep/04_oracle.ipynb #83caac3d
 AVERAGE_KEY = ['symbol', 'basis', 'length', 'minute']
-AVERAGE_TYPES = {'mean': 'decimal(18,6)', 'vwap': 'decimal(18,6)', 'count': 'bigint'}
+AVERAGE_TYPES = {'mean': _PRICE, 'vwap': _PRICE, 'count': 'bigint'}
 
-def _rounded(dividend, divisor): # whole numbers; the quotient is in millionths
-    quotient = f'CAST((2*{dividend} + {divisor}) DIV (2*{divisor}) AS decimal(38,0))/1000000'
-    return F.expr(f'CASE WHEN {divisor} > 0 THEN {quotient} END')
-
-def _whole(expression): return F.expr(f'CAST({expression} AS decimal(38,0))')
+def _quotient(divisor:Decimal, *parts:Decimal) -> Decimal|None: # None: there is no divisor
+    "What the parts make together, divided; rounded half up to ten decimals."
+    if not divisor: return None
+    with localcontext(prec=100):
+        top, bottom = int(sum(parts)*10**20), int(divisor*10**10)
+        return Decimal((2*top + bottom)//(2*bottom)).scaleb(-10)
 
 def _windows(bars, length):
+    quotient = F.udf(_quotient, _PRICE)
     window = F.window('minute', f'{length} minutes', '1 minute').alias('w')
-    sums = ('sum_price', 'sum_pv', 'volume', 'count')
+    sums = ('sum_price', 'volume', 'count', *_PARTS['sum_pv'])
     summed = bars.groupBy('symbol', 'basis', window).agg(*(F.sum(c).alias(c) for c in sums))
     last_minute = F.col('w.end') - F.expr('INTERVAL 1 MINUTE')
-    whole = summed.select('symbol', 'basis', F.lit(length).alias('length'), last_minute.alias('minute'), 'count',
-        _whole('sum_price*1000000').alias('p'), _whole('sum_pv*1000000000000BD').alias('pv'),
-        _whole('volume*1000000').alias('v'))
-    mean, vwap = _rounded('p', 'count'), _rounded('pv', 'v')
-    return whole.select(*AVERAGE_KEY, mean.alias('mean'), vwap.alias('vwap'), 'count')
+    mean, vwap = quotient(F.col('count').cast(_SUM), 'sum_price'), quotient('volume', *_PARTS['sum_pv'])
+    return summed.select('symbol', 'basis', F.lit(length).alias('length'), last_minute.alias('minute'),
+        mean.alias('mean'), vwap.alias('vwap'), 'count')
 
 # %% ../../nbs/09_keep/04_oracle.ipynb #dd907e8e
 def recomputed_averages(
@@ -99,8 +121,11 @@ def recomputed_averages(
     return found.select(*AVERAGE_KEY, *(F.col(c).cast(t).alias(c) for c, t in AVERAGE_TYPES.items()))
 
 # %% ../../nbs/09_keep/04_oracle.ipynb #46f2467f
+_ZEROS = r'(\.\d*[1-9])0+$|\.0+$' # at the end of a number with a point
+
 def _texts(c):
-    stored, recomputed = (F.col(f'{side}.{c}').cast('string') for side in 'sr')
+    def shown(column): return F.regexp_replace(column.cast('string'), _ZEROS, '$1')
+    stored, recomputed = (shown(F.col(f'{side}.{c}')) for side in 'sr')
     return F.struct(F.lit(c).alias('column'), stored.alias('stored'), recomputed.alias('recomputed'))
 
 def _ticks(side):

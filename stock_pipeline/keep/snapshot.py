@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from ..core.columns import MONEY
+from ..core.columns import FINE
 from ..core.config import Settings
 from ..core.errors import StoreError
 from ..local.environment import shed_environment
@@ -111,15 +111,15 @@ def deal(
 
 # %% ../../nbs/09_keep/01_snapshot.ipynb #68f05d65
 UTC = pa.timestamp('us', tz='UTC')
-_TEXT, _WHOLE, _VOLUME, _SUM = pa.string(), pa.int64(), pa.decimal128(24, 6), pa.decimal128(30, 6)
-_SQUARES = pa.decimal128(38, 12)
+_TEXT, _WHOLE, _SUM = pa.string(), pa.int64(), pa.decimal128(38, 10)
+_LONG = ['sum_price2', 'sum_pv'] # more digits than a decimal of Spark has: read as text, without zeros at the end
 TABLES = { # table: what is read of it; the second column is the time by which it is read
-    'stock_prices': pa.schema(dict(symbol=_TEXT, event_time=UTC, sequence=_WHOLE, source=_TEXT, price=MONEY,
-        volume=MONEY, conditions=_TEXT)),
-    'bars_1m': pa.schema(dict(symbol=_TEXT, minute=UTC, basis=_TEXT, open=MONEY, high=MONEY, low=MONEY, close=MONEY,
-        open_time=UTC, open_sequence=_WHOLE, close_time=UTC, close_sequence=_WHOLE, volume=_VOLUME, count=_WHOLE,
-        sum_price=_SUM, sum_price2=_SQUARES, sum_pv=_SQUARES)),
-    'moving_averages': pa.schema(dict(symbol=_TEXT, minute=UTC, basis=_TEXT, length=pa.int32(), mean=MONEY, vwap=MONEY,
+    'stock_prices': pa.schema(dict(symbol=_TEXT, event_time=UTC, sequence=_WHOLE, source=_TEXT, price=FINE,
+        volume=FINE, conditions=_TEXT)),
+    'bars_1m': pa.schema(dict(symbol=_TEXT, minute=UTC, basis=_TEXT, open=FINE, high=FINE, low=FINE, close=FINE,
+        open_time=UTC, open_sequence=_WHOLE, close_time=UTC, close_sequence=_WHOLE, volume=_SUM, count=_WHOLE,
+        sum_price=_SUM, **dict.fromkeys(_LONG, _TEXT))),
+    'moving_averages': pa.schema(dict(symbol=_TEXT, minute=UTC, basis=_TEXT, length=pa.int32(), mean=FINE, vwap=FINE,
         count=_WHOLE))}
 
 _BASES = "AND basis IN ('trades', 'quotes')"
@@ -127,9 +127,13 @@ _KEYED = {'stock_prices': '', 'bars_1m': _BASES, # so that the primary key serve
     'moving_averages': f'{_BASES} AND length IN (5, 15, 30)'}
 
 # %% ../../nbs/09_keep/01_snapshot.ipynb #8bea9e52
+def _selected(field):
+    if field.type == UTC: return f'(extract(epoch FROM {field.name})*1000000)::bigint'
+    is_number = field.name in _LONG or pa.types.is_decimal(field.type)
+    return f'trim_scale({field.name})' if is_number else f'"{field.name}"'
+
 def _select(table):
-    micros = '(extract(epoch FROM {0})*1000000)::bigint'.format
-    columns = ', '.join(micros(f.name) if f.type == UTC else f'"{f.name}"' for f in TABLES[table])
+    columns = ', '.join(map(_selected, TABLES[table]))
     time = TABLES[table].names[1]
     return f'''COPY (SELECT {columns} FROM {table} WHERE symbol = %(symbol)s
         AND {time} >= %(start)s AND {time} < %(end)s {_KEYED[table]}) TO STDOUT (FORMAT csv)'''

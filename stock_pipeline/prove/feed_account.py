@@ -163,7 +163,7 @@ LENGTHS = 5, 15, 30 # minutes
 
 def _quotient(a, b):
     if not b: return None
-    return (Decimal(a)/Decimal(b)).quantize(Decimal('0.000001'), ROUND_HALF_UP)
+    return (Decimal(a)/Decimal(b)).quantize(Decimal('1e-10'), ROUND_HALF_UP)
 
 @patch
 def ticks(self:FeedAccount,

@@ -179,11 +179,11 @@ _TEXTS = ', '.join(f"coalesce({c}::text, '')" for c in (*_NUMBERS, 'conditions')
 _FACTS = f'''concat_ws('|', symbol, {_ms('event_time')}::text, replace(event_id::text, '-', ''), sequence::text, source,
     {_TEXTS}, {_ms('received_at')}::text)'''
 _TICKS = f"SELECT count(*), coalesce(sum(('x' || left(md5({_FACTS}), 16))::bit(64)::bigint), 0) FROM stock_prices"
-_BOUNDS = '''SELECT count(*) FROM stock_prices WHERE NOT (price > 0 AND price < 1e9
-    AND coalesce(volume >= 0 AND volume < 1e9, true) AND coalesce(open > 0 AND open < 1e9, true)
-    AND coalesce(high > 0 AND high < 1e9, true) AND coalesce(low > 0 AND low < 1e9, true)
-    AND coalesce(previous_close > 0 AND previous_close < 1e9, true)
-    AND coalesce(abs(change) < 1e9, true) AND coalesce(abs(percent_change) < 1e9, true))'''
+_BOUNDS = '''SELECT count(*) FROM stock_prices WHERE NOT (price > 0 AND price <= 1e12
+    AND coalesce(volume >= 0 AND volume <= 1e12, true) AND coalesce(open > 0 AND open <= 1e12, true)
+    AND coalesce(high > 0 AND high <= 1e12, true) AND coalesce(low > 0 AND low <= 1e12, true)
+    AND coalesce(previous_close > 0 AND previous_close <= 1e12, true)
+    AND coalesce(abs(change) <= 1e12, true) AND coalesce(abs(percent_change) <= 1e12, true))'''
 _NO_PRICE = '3,5,10,12,16,17,22,25,26,37,0x20,0x20000000' # codes; written a second time, as all of this is
 _BARS = f'''WITH t AS (
         SELECT symbol, date_trunc('minute', event_time, 'UTC') AS minute,

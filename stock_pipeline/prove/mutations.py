@@ -13,7 +13,7 @@ from typing import NamedTuple
 from fastcore.basics import patch
 from .odd_values import ODD_NUMBERS, ODD_THINGS, ODD_WORDS, odd_times
 from .record_oracle import Digits
-from ..core.records import encode_dead_letter, encode_tick
+from ..core.records import encode_dead_letter, encode_tick, exact
 from ..core.testing import NOON_MS, make_tick
 
 # %% auto #0
@@ -224,14 +224,19 @@ def tick(self:Mutator,
     "A good one."
     rng, symbol = self.rng, self.rng.choice(self.symbols)
     self._prices[symbol] = cents = max(100, self._prices[symbol] + rng.randrange(-9, 10))
-    price = Decimal(cents).scaleb(-2)
+    price, volume = Decimal(cents).scaleb(-2), rng.randrange(0, 900)
+    if rng.random() < .1: price, volume = _of_a_coin(rng)
     if rng.random() < .1: more = _of_a_quote(price)
-    else: more = dict(volume=rng.randrange(0, 900), conditions=rng.choice(_CODES))
+    else: more = dict(volume=volume, conditions=rng.choice(_CODES))
     tick = make_tick(sequence, symbol=symbol, price=price, event_time=t_ms, feed=self.feed, **more)
     return symbol.encode(), encode_tick(tick)
 
+def _of_a_coin(rng): # price and volume with up to ten decimals, sometimes the largest
+    price, volume = (exact(Decimal(rng.randrange(1, 10**rng.randrange(1, 22))).scaleb(-10)) for _ in range(2))
+    return price, Decimal(10**12) if rng.random() < .01 else volume
+
 def _of_a_quote(price):
-    day = dict(open=price, high=price + 1, low=price - Decimal('.5'), previous_close=price)
+    day = dict(open=price, high=price + 1, low=price, previous_close=price)
     return dict(source='rest', volume=None, change=Decimal('-0.5'), percent_change=Decimal('0.1234'), **day)
 
 @patch

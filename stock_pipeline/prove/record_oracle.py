@@ -28,23 +28,25 @@ class Expected:
     original: bytes|None = None # of a dead letter: the bytes to keep
 
 # %% ../../nbs/13_prove/01_record_oracle.ipynb #caa67534
-_LIMIT, _MICRO = Decimal(10**9), Decimal(1).scaleb(-6)
+_LIMIT, _MOST_PLACES = Decimal(10**12), 10
 _NAME, _FIRST = frozenset(ascii_uppercase + digits + '.:_^=&- '), ascii_uppercase + digits + '^'
 _CODE = frozenset(ascii_letters + digits + ' _.-')
 _HEX = frozenset(digits + 'abcdef')
 
-def _places_lost(d): # digits other than 0 behind the sixth decimal
+def _places(d): # decimals that it needs
     _, figures, exponent = d.as_tuple()
-    return any(figures[max(0, len(figures) + exponent + 6):]) if exponent < -6 else False
+    zeros = next((i for i, n in enumerate(reversed(figures)) if n), None)
+    return 0 if zeros is None else max(0, -exponent - zeros)
 
-def _decimal(name, v, out, sign): # sign: '+' above zero, '0' not below it, '-' any; gives text with six decimals
+def _decimal(name, v, out, sign): # sign: '+' above zero, '0' not below it, '-' any; gives text with six to ten decimals
     if v.__class__ is not Digits: return out.add(f'{name}_not_a_number')
     try: d = Decimal(v)
     except InvalidOperation: return out.update(f'{name}_{o}' for o in ('not_a_number', 'out_of_range', 'too_precise'))
     if sign == '+' and d <= 0: out.add(f'{name}_not_positive')
-    if not -_LIMIT < d < _LIMIT or (sign == '0' and d < 0): out.add(f'{name}_out_of_range')
-    if _places_lost(d): out.add(f'{name}_too_precise')
-    return None if out else format(d.quantize(_MICRO) if d else Decimal('0.000000'), 'f')
+    if not -_LIMIT <= d <= _LIMIT or (sign == '0' and d < 0): out.add(f'{name}_out_of_range')
+    places = _places(d)
+    if places > _MOST_PLACES: out.add(f'{name}_too_precise')
+    return None if out else f'{d or 0:.{max(6, places)}f}'
 
 def _integer(name, v, out, low, high):
     if v.__class__ is not Digits or not v.lstrip('-').isdigit(): return out.add(f'{name}_not_an_integer')

@@ -16,20 +16,27 @@ from .foreign_bytes import dead_letter_frame, tally_frame
 from .page import Look, Page, REFRESH_S, beat_of, cannot_read, explain, look
 from .steady import steady_chart
 from .tabs import HOURS, choose, choose_basis, span
-from .views import new_york, number, stats_table
+from .views import new_york, number, price_decimals, stats_table
 from stock_pipeline.store.progress import (read_batches, read_dead_letter_tally, read_dead_letters, read_stored,
     read_totals)
 from ..store.series import read_bars
 from ..store.statistics import read_stats
 
 # %% auto #0
-__all__ = ['STATS_FORMAT', 'StatsChoice', 'analytics', 'show_stats', 'batch_frame', 'stored_frame', 'repeats_line', 'show_counts']
+__all__ = ['stats_format', 'StatsChoice', 'analytics', 'show_stats', 'batch_frame', 'stored_frame', 'repeats_line', 'show_counts']
 
 # %% ../../nbs/11_serve/10_analytics.ipynb #efb8092b
-_EXACT, _CENTS = ('Average', 'Std deviation', 'VWAP'), ('Minimum', 'Maximum', 'Spread, %', 'Change, %')
-_FORMATS = {**dict.fromkeys(_EXACT, '%.4f'), **dict.fromkeys(_CENTS, '%.2f'),
-    **dict.fromkeys(('Volume', 'Ticks', 'Minutes'), 'localized')}
-STATS_FORMAT = {name: st.column_config.NumberColumn(format=form) for name, form in _FORMATS.items()}
+_AVERAGES, _EXTREMES, _SHARES = ('Average', 'Std deviation', 'VWAP'), ('Minimum', 'Maximum'), ('Spread, %', 'Change, %')
+
+def stats_format(
+    stats:list, # see `read_stats`
+) -> dict: # column → how its numbers are shown
+    "As many decimals as the cheapest symbol needs, in all rows of a column."
+    def most(*names): return max(price_decimals(x) for o in stats for x in (getattr(o, n) for n in names))
+    averages, extremes = max(4, most('average', 'stddev', 'vwap')), most('minimum', 'maximum')
+    forms = {**dict.fromkeys(_AVERAGES, f'%.{averages}f'), **dict.fromkeys(_EXTREMES, f'%.{extremes}f'),
+        **dict.fromkeys(_SHARES, '%.2f'), **dict.fromkeys(('Volume', 'Ticks', 'Minutes'), 'localized')}
+    return {name: st.column_config.NumberColumn(format=form) for name, form in forms.items()}
 
 class StatsChoice(NamedTuple):
     "Which statistics are asked for."
@@ -68,7 +75,7 @@ def _origin(o, stats): # where the figures come from
 
 def show_stats(now:Look, choice:StatsChoice, stats:list, bars:pd.DataFrame|None):
     "The table of statistics and two comparisons."
-    st.dataframe(stats_table(stats), hide_index=True, key='stats', column_config=STATS_FORMAT, placeholder='–')
+    st.dataframe(stats_table(stats), hide_index=True, key='stats', column_config=stats_format(stats), placeholder='–')
     st.caption(_origin(choice, stats))
     left, right = st.columns(2, gap='medium')
     colour = colours(now.symbols)

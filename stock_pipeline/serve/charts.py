@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from types import MappingProxyType
 
 import pandas as pd, plotly.graph_objects as go
@@ -155,6 +156,10 @@ def _time_title(end_ms): return f'New York time ({new_york(end_ms, "").strip()})
 
 def _revision(kind, symbols, start_ms, end_ms): return f'{kind} {symbols} {(end_ms - start_ms)//3_600_000}'
 
+def _tick_format(closes): # of the price axis, as d3-format has it; by itself it would write 8.57e-7
+    known = closes.dropna()
+    return ',' if known.empty or max(known) >= Decimal('.1') else ',.10~f'
+
 def price_figure(
     bars:pd.DataFrame, # see `read_bars`
     symbols:list, # a panel each, from the top
@@ -173,7 +178,8 @@ def price_figure(
         if with_averages:
             line = average_line(averages[averages.symbol == s], s, length, zone)
             fig.add_trace(line.update(showlegend=i == 1), row=i, col=1)
-        fig.update_yaxes(title_text=f'{s}, USD', tickformat=',', automargin=True, row=i, col=1)
+        form = _tick_format(bars[bars.symbol == s].close)
+        fig.update_yaxes(title_text=f'{s}, USD', tickformat=form, automargin=True, row=i, col=1)
     if panels > 1: fig.update_traces(xaxis=f'x{panels}') # one axis for all panels: the hover box reads them together
     for i, s in enumerate(symbols, 1):
         if s in calendars: _shade_closed(fig, start_ms, end_ms, calendars[s], [i])

@@ -17,7 +17,8 @@ from .charts import axis_zone, colours, compare_figure, price_figure, shade_span
 from .coverage_panel import down_spans
 from .page import Look, Page, REFRESH_S, cannot_read, explain, look, measures
 from .steady import steady_chart
-from .views import ago, card, iso_utc, market_day, new_york, number, tick_table, to_csv
+from stock_pipeline.serve.views import (ago, card, decimals, iso_utc, market_day, new_york, number, price_decimals,
+    tick_table, to_csv)
 from ..store.coverage import HOUR, read_coverage
 from ..store.doubts import may_doubt, read_believed
 from ..store.series import read_averages, read_bars
@@ -206,16 +207,18 @@ def table_page(df:pd.DataFrame, rows:int, live:bool):
             icon=':material/chevron_right:', icon_position='right', key='table_older')
 
 # %% ../../nbs/11_serve/09_tabs.ipynb #969f4e1a
-TICK_FORMAT = {
-    'Volume': st.column_config.NumberColumn(format='%.0f', help='Shares of this trade; empty: not in this feed'),
-    'Stored after, ms': st.column_config.NumberColumn(format='%.0f',
-        help='From the producer having it to the row being written')}
+TICK_FORMAT = {'Stored after, ms': st.column_config.NumberColumn(format='%.0f',
+    help='From the producer having it to the row being written')}
+
+def _digits(column, of): # for a column of numbers: as many decimals as one of them needs
+    return f'%.{max(map(of, column.dropna()), default=0)}f'
 
 def _show_ticks(df):
-    has_fractions = any(p != round(p, 2) for p in df.price)
-    price = st.column_config.NumberColumn('Price, USD', format='%.4f' if has_fractions else '%.2f')
+    price = st.column_config.NumberColumn('Price, USD', format=_digits(df.price, price_decimals))
+    volume = st.column_config.NumberColumn(format=_digits(df.volume, decimals),
+        help='Shares of this trade; empty: not in this feed')
     st.dataframe(tick_table(df), hide_index=True, height=min(38 + 35*len(df), 640), key='ticks',
-        column_config={**TICK_FORMAT, 'Price': price}, placeholder='–')
+        column_config={**TICK_FORMAT, 'Price': price, 'Volume': volume}, placeholder='–')
 
 def _below_ticks(page, now, df): # the file, and what is shown
     newest = df.event_time.iloc[0].value//10**6

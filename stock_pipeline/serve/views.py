@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from ..core.records import shortest
 from stock_pipeline.core.sessions import (NEW_YORK, Calendar, calendar_of, never_closes, new_york_date, new_york_ms,
     session_at)
 from ..ingest.jumps import far_apart
@@ -21,10 +22,10 @@ from ..store.reader import Latest
 from ..store.statistics import Stats
 
 # %% auto #0
-__all__ = ['BADGES', 'DASH', 'feed_clock', 'market_calendars', 'market_session', 'market_day', 'money', 'percent', 'number',
-           'ago', 'new_york', 'iso_utc', 'latest_from_cache', 'Quoted', 'newest_of', 'Change', 'price_change',
-           'same_day', 'Card', 'day_range', 'doubt_of', 'card', 'with_gaps', 'safe_cell', 'to_csv', 'tick_table',
-           'stats_table']
+__all__ = ['BADGES', 'DASH', 'feed_clock', 'market_calendars', 'market_session', 'market_day', 'decimals', 'price_decimals',
+           'money', 'percent', 'number', 'ago', 'new_york', 'iso_utc', 'latest_from_cache', 'Quoted', 'newest_of',
+           'Change', 'price_change', 'same_day', 'Card', 'day_range', 'doubt_of', 'card', 'with_gaps', 'safe_cell',
+           'to_csv', 'tick_table', 'stats_table']
 
 # %% ../../nbs/11_serve/01_views.ipynb #b78ab2e8
 BADGES = {
@@ -69,16 +70,27 @@ def market_day(
 # %% ../../nbs/11_serve/01_views.ipynb #aaf6f651
 DASH = '–'
 
+def decimals(x:Decimal) -> int: # 189.9800 → 2, 100 → 0
+    "How many decimals a number has, without zeros at the end."
+    return len(shortest(x).partition('.')[2])
+
+def price_decimals(
+    x:Decimal|None, # USD
+) -> int: # 2 to 10
+    "How many decimals a price is shown with: two to four; below 0.1 as many as make four digits that are not zeros."
+    if not x: return 2
+    most = min(10, max(4, 3 - x.adjusted()))
+    return max(2, decimals(x.quantize(Decimal(1).scaleb(-most), ROUND_HALF_EVEN)))
+
 def money(
     x:Decimal|None, # USD
     signed:bool=False # with + for gains
-) -> str: # '1,234.50', '0.0312' or DASH
-    "A price with two to four decimals."
+) -> str: # '1,234.50', '0.0312', '0.00000857' or DASH
+    "A price as people read it, see `price_decimals`."
     if x is None: return DASH
-    four = x.quantize(Decimal('0.0001'), ROUND_HALF_EVEN)
-    two = four.quantize(Decimal('0.01'), ROUND_HALF_EVEN)
-    text = f'{two:,}' if two == four else f'{four:,}'.rstrip('0')
-    return f'+{text}' if signed and four > 0 else text
+    shown = x.quantize(Decimal(1).scaleb(-price_decimals(x)), ROUND_HALF_EVEN)
+    text = f'{shown:,f}'
+    return f'+{text}' if signed and shown > 0 else text
 
 def percent(x:Decimal|None) -> str: # '+0.65 %'
     "A signed percentage with two decimals."
@@ -87,7 +99,7 @@ def percent(x:Decimal|None) -> str: # '+0.65 %'
 def number(x) -> str: # '388,417'
     "A count, or shares: fractions only if there are any."
     if x is None: return DASH
-    return f'{int(x):,}' if x == int(x) else f'{x.normalize():,f}'
+    return f'{int(x):,}' if x == int(x) else f'{x:,f}'.rstrip('0')
 
 # %% ../../nbs/11_serve/01_views.ipynb #7e7d96cc
 def ago(

@@ -91,7 +91,7 @@ def lines_sql(s:Series) -> str: # parameters: symbols, basis, and start and end 
 # %% ../../nbs/07_store/14_series.ipynb #cd30c09c
 def _read_lines(text, columns): # bytes -> Arrow table; no symbol holds what COPY would escape
     import pyarrow as pa, pyarrow.csv as pacsv
-    time, figure = columns[1], pa.decimal128(38, 6)
+    time, figure = columns[1], pa.decimal128(38, 10)
     types = {'symbol': pa.string(), **{c: pa.int64() if c in (time, 'count') else figure for c in columns[1:]}}
     if not text: return pa.schema(types.items()).empty_table()
     return pacsv.read_csv(
@@ -101,7 +101,7 @@ def _read_lines(text, columns): # bytes -> Arrow table; no symbol holds what COP
 
 def frame_of(
     lines:list[str],
-    columns:tuple, # symbol, time in s since 1970, prices and shares with six decimals, a count
+    columns:tuple, # symbol, time in s since 1970, prices and shares, a count
     start:float, # rows before this time are dropped
     end:float, # and those from this time on
 ) -> pd.DataFrame: # prices as Decimal, the time in UTC; without lines all columns, empty

@@ -8,26 +8,25 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
+from ..core.records import FINEST
 from .reader import Reader
 
 # %% auto #0
 __all__ = ['STATS_SQL', 'CLOSES_SQL', 'moments', 'Stats', 'whole_hours', 'read_stats', 'read_closes']
 
 # %% ../../nbs/07_store/11_statistics.ipynb #780a26d0
-_SIX = Decimal('0.000001')
-
 def moments(
     n:int, # prices
     s1:Decimal, # their sum
     s2:Decimal # the sum of their squares
-) -> tuple[Decimal|None, Decimal|None]: # mean and sample standard deviation (None where undefined), six decimals
+) -> tuple[Decimal|None, Decimal|None]: # mean and sample standard deviation (None where undefined), ten decimals
     "Mean and standard deviation from exact sums."
     if not n: return None, None
     with localcontext() as ctx:
-        ctx.prec = 80
+        ctx.prec = 120
         mean = s1/n
         deviation = ((s2 - s1*s1/n)/(n - 1)).sqrt() if n > 1 else None
-        return mean.quantize(_SIX), None if deviation is None else deviation.quantize(_SIX)
+        return mean.quantize(FINEST), None if deviation is None else deviation.quantize(FINEST)
 
 # %% ../../nbs/07_store/11_statistics.ipynb #09bdaa7f
 class Stats(NamedTuple):
@@ -57,7 +56,7 @@ def _end(column, order, name): # of the first or the last bar that has it
 
 STATS_SQL = f"""SELECT s.*, {_end('open', '', 'first')}, {_end('close', 'DESC', 'last')}
 FROM (SELECT symbol, sum(count)::bigint AS n, sum(bars)::bigint AS bars, sum(sum_price) AS s1, sum(sum_price2) AS s2,
-    min(low) AS low, max(high) AS high, sum(volume) AS volume, round(sum(sum_pv)/nullif(sum(volume), 0), 6) AS vwap
+    min(low) AS low, max(high) AS high, sum(volume) AS volume, round(sum(sum_pv)/nullif(sum(volume), 0), 10) AS vwap
     FROM ({_sums('1', 'bars_1m', 'minute', 'start', 'first')}
         UNION ALL {_sums('bars', 'hour_sums', 'hour', 'first', 'last')}
         UNION ALL {_sums('1', 'bars_1m', 'minute', 'last', 'end')}) b

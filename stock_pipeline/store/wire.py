@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..core.columns import FINE
+
 # %% auto #0
 __all__ = ['binary_rows', 'array_literals']
 
@@ -49,6 +51,17 @@ def _numeric(column): # decimal128 with six decimals and at most eighteen digits
     groups = whole//100_000_000, whole//10_000 % 10_000, whole % 10_000, part//100, part % 100*100
     return _big(np.stack([digits, weight, sign, decimals, *groups], axis=1).astype('>i2'), '>i2')
 
+def _fine_numeric(column): # decimal128 with ten decimals: four groups before the point and three behind it
+    size = pc.abs(column)
+    floor = pc.trunc(size)
+    whole = floor.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    part = np.frombuffer(pc.subtract(size, floor).buffers()[1], '<i8')[:2*len(column):2] # the low halves
+    digits, weight = np.full(len(whole), 7), np.full(len(whole), 3)
+    sign = np.where(pc.less(column, pa.scalar(0, column.type)).to_numpy(zero_copy_only=False), 0x4000, 0)
+    decimals = 6 + sum((part % 10**n != 0).astype(np.int64) for n in (1, 2, 3, 4)) # as `core.records.exact` shows it
+    groups = [*(whole//10**n % 10_000 for n in (12, 8, 4, 0)), part//10**6, part//100 % 10_000, part % 100*100]
+    return _big(np.stack([digits, weight, sign, decimals, *groups], axis=1).astype('>i2'), '>i2')
+
 def _text(column): # few different values: each is encoded once
     coded = column.dictionary_encode()
     words = [w.encode() for w in coded.dictionary.to_pylist()]
@@ -59,6 +72,7 @@ def _text(column): # few different values: each is encoded once
 def _encoder(name, column, times, uuids):
     if name in times: return _time
     if name in uuids: return _uuid
+    if column.type == FINE: return _fine_numeric
     return _numeric if pa.types.is_decimal(column.type) else _whole
 
 def _with_nulls(column, encode):
@@ -66,7 +80,7 @@ def _with_nulls(column, encode):
     return pc.if_else(column.is_null(), pa.scalar(_NULL, pa.binary()), fields)
 
 def binary_rows(
-    table:pa.Table, # strings, int64 and decimal128(18, 6)
+    table:pa.Table, # strings, int64, and MONEY or FINE
     times:Iterable[str]=(), # columns of epoch ms that become timestamptz
     uuids:Iterable[str]=(), # columns of 32 hex digits that become uuid
 ) -> tuple[list[str], bytes]: # the columns in the order of the rows, and what `COPY … FROM STDIN (FORMAT binary)` reads
@@ -85,8 +99,18 @@ def binary_rows(
     return names, b''.join([_HEADER, _data(rows), _TRAILER])
 
 # %% ../../nbs/07_store/06_wire.ipynb #da69e140
+def _digits(d): # as plain as in the usual columns, where the fine ones have zeros that say nothing
+    if d is None: return None
+    whole, _, part = format(d, 'f').partition('.')
+    return f"{whole}.{part.rstrip('0').ljust(6, '0')}"
+
+def _words(column):
+    if pa.types.is_decimal(column.type) and (column.type == FINE or column.type.bit_width > 128):
+        return pa.array(map(_digits, column.to_pylist()), pa.string())
+    return column.cast(pa.string())
+
 def _literal(column):
-    text = pc.fill_null(pc.binary_join_element_wise('"', column.cast(pa.string()), '"', ''), 'NULL')
+    text = pc.fill_null(pc.binary_join_element_wise('"', _words(column), '"', ''), 'NULL')
     text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
     joined = pc.binary_join(pa.ListArray.from_arrays([0, len(text)], text), ',')[0].as_py()
     return '{' + (joined or '') + '}'

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from decimal import Decimal
 
 import numpy as np
 import psycopg2
@@ -14,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg2.extras import execute_values
 
-from ..core.columns import TICKS
+from ..core.columns import TICKS, is_fine
 from ..core.minutes import MINUTE_MS
+from ..core.records import exact
 from .connection import SYMBOL_SPACE
 from .wire import array_literals, binary_rows
 
@@ -40,7 +42,7 @@ def _first_of_each(table):
     return table.take(firsts.combine_chunks().sort())
 
 def insert_ticks(cur,
-    ticks:pa.Table # schema TICKS, and what else the caller wants back; the partitions of their days exist
+    ticks:pa.Table # schema TICKS (or finer), and what else the caller wants back; the partitions of their days exist
 ) -> pa.Table: # those that were not stored before
     "Store the ticks that are new; the same key twice is one tick, the first."
     if not len(ticks): return ticks
@@ -133,8 +135,8 @@ _AVERAGES = f'''WITH span (symbol, basis, lo, hi) AS (VALUES %s),
         CROSS JOIN LATERAL (VALUES (5, b.s5), (15, b.s15), (30, b.s30)) AS n (length, sums)
         WHERE b.minute >= s.lo)
     INSERT INTO moving_averages AS m (symbol, minute, basis, length, mean, vwap, count)
-    SELECT symbol, minute, basis, length, round((sums).price * {_EXACT} / (sums).ticks, 6),
-        CASE WHEN (sums).volume > 0 THEN round((sums).pv * {_EXACT} / (sums).volume, 6) END, (sums).ticks
+    SELECT symbol, minute, basis, length, round((sums).price * {_EXACT} / (sums).ticks, 10),
+        CASE WHEN (sums).volume > 0 THEN round((sums).pv * {_EXACT} / (sums).volume, 10) END, (sums).ticks
     FROM w ORDER BY symbol, basis, length, minute
     ON CONFLICT (symbol, basis, length, minute) DO UPDATE
         SET mean = EXCLUDED.mean, vwap = EXCLUDED.vwap, count = EXCLUDED.count
@@ -214,15 +216,18 @@ def _place(column): # of a value in the statement
 
 _LATEST_TEMPLATE = f"({', '.join(map(_place, LATEST_COLUMNS))})"
 
-def _latest_row(row):
-    def value(c, v): return _seconds(v) if c in _LATEST_TIMES and v is not None else v
-    return tuple(value(c, row[c]) for c in LATEST_COLUMNS)
+def _latest_value(column, v, fine):
+    if v is None: return None
+    if column in _LATEST_TIMES: return _seconds(v)
+    return exact(v) if fine and isinstance(v, Decimal) else v # the form that the tick's row has
+
+def _latest_row(row, fine): return tuple(_latest_value(c, row[c], fine) for c in LATEST_COLUMNS)
 
 def upsert_latest(cur,
     ticks:pa.Table # schema TICKS: those that are new
 ) -> list[dict]: # the rows that changed, LATEST_COLUMNS; times as datetime
     "Bring `latest` up to date."
-    rows = [_latest_row(r) for r in newest_by_symbol(ticks)]
+    rows = [_latest_row(r, is_fine(ticks)) for r in newest_by_symbol(ticks)]
     changed = execute_values(cur, _LATEST, rows, template=_LATEST_TEMPLATE, page_size=10_000, fetch=True)
     return [dict(zip(LATEST_COLUMNS, r, strict=True)) for r in changed]
 

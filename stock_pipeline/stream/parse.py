@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
 
-from ..core.columns import MONEY, TICKS
+from ..core.columns import FINE, MONEY, MONEY_LIMIT, TICKS, finer, is_fine
 from ..core.conditions import rules_of, sets_price, sets_prices
 from ..core.errors import RecordError
-from stock_pipeline.core.records import (
-    AHEAD_MS, DEAD_LETTER_START, FIRST_MS, LAST_MS, MAX_NUMBER, SCHEMA_VERSION, DeadLetterRecord, decode_dead_letter,
-    decode_tick, tick_schema)
+from ..core.records import (
+    AHEAD_MS, DEAD_LETTER_START, FIRST_MS, LAST_MS, MAX_NUMBER, SCALE, SCHEMA_VERSION, DeadLetterRecord,
+    decode_dead_letter, decode_tick, tick_schema)
 
 # %% auto #0
-__all__ = ['PARSED', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'FEW', 'BadRecord', 'parse_strictly', 'parse_trades', 'parse_fast',
-           'parse_records']
+__all__ = ['PARSED', 'FINE_PARSED', 'USUAL', 'EXACT', 'LONGEST', 'CHUNK', 'SMALL', 'TRIES', 'FEW', 'BadRecord', 'parse_strictly',
+           'Form', 'parse_trades', 'parse_fast', 'parse_records']
 
 # %% ../../nbs/06_stream/01_parse.ipynb #540546cb
 PARSED = pa.schema(list(TICKS) + [('sets_price', pa.bool_()), ('row', pa.int64())])
+FINE_PARSED = finer(PARSED)
 
 @dataclass(frozen=True)
 class BadRecord:
@@ -59,50 +62,76 @@ def _row_or_bad(value, row, feed, ahead_ms):
     except ArithmeticError as e: return BadRecord(row, 'not_a_number', str(e)[:80]) # no number may stop the stream
 
 # %% ../../nbs/06_stream/01_parse.ipynb #6a42afdf
+_NUMBERS = [f.name for f in TICKS if f.type == MONEY]
+
+def _is_usual(d): return d is None or (d.as_tuple().exponent >= SCALE.as_tuple().exponent and abs(d) < MONEY_LIMIT)
+
+def _as_table(rows):
+    is_usual = all(_is_usual(row[c]) for row in rows for c in _NUMBERS)
+    return pa.Table.from_pylist(rows, schema=PARSED if is_usual else FINE_PARSED)
+
 def parse_strictly(
     values:list[bytes|None], # records
     feed:str, # the feed that this topic belongs to
     rows:list[int]|None=None, # their positions; None: 0, 1, 2, …
     ahead_ms:int|None=AHEAD_MS, # how much later than its own arrival a tick may claim to be; None: not asked
-) -> tuple[pa.Table, list[BadRecord]]: # schema PARSED
+) -> tuple[pa.Table, list[BadRecord]]: # schema PARSED or FINE_PARSED
     "Record by record: slow, and what it says counts."
     places = range(len(values)) if rows is None else rows
     found = [_row_or_bad(value, row, feed, ahead_ms) for row, value in zip(places, values, strict=True)]
     bad = [o for o in found if isinstance(o, BadRecord)]
     good = [o for o in found if not isinstance(o, BadRecord)]
-    return pa.Table.from_pylist(good, schema=PARSED), bad
+    return _as_table(good), bad
 
 # %% ../../nbs/06_stream/01_parse.ipynb #48f4e7aa
-LONGEST = 4096 # bytes; several times a tick with every field
-_MONEY_NAMES = '|'.join(f.name for f in TICKS if f.type == MONEY)
-_ODD = rf'[^ -~]|.\{{|\[[^\]]*\[|\\|"(?:{_MONEY_NAMES})"\s*:\s*(?:"|-?[0-9.]*[eEIN]|-?[0-9]{{10}}|-?[0-9]*\.[0-9]{{7}})'
+class Form(NamedTuple):
+    "How the numbers of a record are read."
+    money: pa.DataType
+    most: Decimal # the largest number
+    before: int # digits before the point
+    behind: int # and behind it
 
-def _plain(values):
+USUAL = Form(MONEY, MONEY_LIMIT - SCALE, 9, 6)
+EXACT = Form(FINE, Decimal(MAX_NUMBER), 13, 10)
+
+LONGEST = 4096 # bytes; several times a tick with every field
+_MONEY_NAMES = '|'.join(_NUMBERS)
+
+def _too_long(form): # of digits, for an expression
+    return rf'-?[0-9]{{{form.before + 1}}}|-?[0-9]*\.[0-9]{{{form.behind + 1}}}'
+
+def _odd(form):
+    number = rf'"|-?[0-9.]*[eEIN]|{_too_long(form)}'
+    return rf'[^ -~]|.\{{|\[[^\]]*\[|\\|"(?:{_MONEY_NAMES})"\s*:\s*(?:{number})'
+
+def _plain(values, form=USUAL):
     "True for the records that the reader may see."
     shaped = pc.and_(pc.starts_with(values, b'{'), pc.ends_with(values, b'}'))
     short = pc.less_equal(pc.binary_length(values), LONGEST)
-    return pc.fill_null(pc.and_(pc.and_(shaped, short), pc.invert(pc.match_substring_regex(values, _ODD))), False)
+    odd = pc.match_substring_regex(values, _odd(form))
+    return pc.fill_null(pc.and_(pc.and_(shaped, short), pc.invert(odd)), False)
 
 # %% ../../nbs/06_stream/01_parse.ipynb #15ff49cf
 _TEXT, _WHOLE = pa.string(), pa.int64()
-_JSON = pa.schema([
+_USUAL_JSON = pa.schema([
     ('schema_version', _WHOLE), ('event_id', _TEXT), ('symbol', _TEXT), ('price', MONEY), ('event_time', _WHOLE),
     ('source', _TEXT), ('feed', _TEXT), ('volume', MONEY), ('open', MONEY), ('high', MONEY), ('low', MONEY),
     ('previous_close', MONEY), ('change', MONEY), ('percent_change', MONEY), ('conditions', pa.list_(_TEXT)),
     ('received_at', _WHOLE), ('sequence', _WHOLE)])
-_OPTIONS = (
-    pajson.ReadOptions(use_threads=False, block_size=2**31 - 1),
-    pajson.ParseOptions(explicit_schema=_JSON, unexpected_field_behavior='error'))
-_FLAT = r'^\{(?:\s*"(?:' + '|'.join(_JSON.names) + r')"\s*:\s*(?:"[^"]*"|\[[^\]]*\]|[^",\[\]]*)\s*,?)*\}$'
+_JSON = {MONEY: _USUAL_JSON, FINE: finer(_USUAL_JSON)}
+_BLOCK = pajson.ReadOptions(use_threads=False, block_size=2**31 - 1)
+_OPTIONS = {money: pajson.ParseOptions(explicit_schema=schema, unexpected_field_behavior='error')
+            for money, schema in _JSON.items()}
+_FLAT = r'^\{(?:\s*"(?:' + '|'.join(_USUAL_JSON.names) + r')"\s*:\s*(?:"[^"]*"|\[[^\]]*\]|[^",\[\]]*)\s*,?)*\}$'
 
-def _parsed(lines):
+def _parsed(lines, money):
     "A table with a row a line, or None; and the row that the reader complains about, if it names one."
     joined = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), b'\n')[0].as_buffer()
-    try: table = pajson.read_json(pa.BufferReader(joined), *_OPTIONS)
+    try: table = pajson.read_json(pa.BufferReader(joined), _BLOCK, _OPTIONS[money])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as e:
         named = re.search(r' in row (\d+)', str(e))
         return None, named and int(named[1])
-    return (table if len(table) == len(lines) and table.schema.equals(_JSON) else None), None
+    return (table if len(table) == len(lines) and table.schema.equals(_JSON[money]) else None), None
 
 # %% ../../nbs/06_stream/01_parse.ipynb #bf294f4d
 CHUNK, SMALL, TRIES = 1024, 8, 8 # lines a call; lines not worth a call; times that lines are set aside before halving
@@ -111,28 +140,26 @@ def _good_lines(lines, at): # True for each; at: the row that the reader named
     if at is not None: return np.arange(len(lines)) != at
     return pc.match_substring_regex(lines, _FLAT).to_numpy(zero_copy_only=False)
 
-def _read(lines, rows, tables, unread, tries=TRIES):
+def _read(lines, rows, money, tables, unread, tries=TRIES):
     "Appends the lines as tables with their rows, and to `unread` the rows that are left to the strict way."
     if len(lines) <= SMALL: return unread.extend(rows)
-    table, at = _parsed(lines)
+    table, at = _parsed(lines, money)
     if table is not None: return tables.append(table.append_column('row', pa.array(rows)))
     good = _good_lines(lines, at)
     if tries and not good.all():
         unread.extend(rows[~good])
-        return _read(lines.filter(pa.array(good)), rows[good], tables, unread, tries - 1)
+        return _read(lines.filter(pa.array(good)), rows[good], money, tables, unread, tries - 1)
     half = len(lines)//2
-    for part in slice(half), slice(half, None): _read(lines[part], rows[part], tables, unread)
+    for part in slice(half), slice(half, None): _read(lines[part], rows[part], money, tables, unread)
 
-def _read_block(lines, rows):
+def _read_block(lines, rows, money=MONEY):
     "One table (the columns of the record, and `row`) and the rows that are left."
     tables, unread = [], []
-    for at in range(0, len(lines), CHUNK): _read(lines[at:at + CHUNK], rows[at:at + CHUNK], tables, unread)
-    if not tables: return _JSON.append(pa.field('row', pa.int64())).empty_table(), unread
+    for at in range(0, len(lines), CHUNK): _read(lines[at:at + CHUNK], rows[at:at + CHUNK], money, tables, unread)
+    if not tables: return _JSON[money].append(pa.field('row', pa.int64())).empty_table(), unread
     return pa.concat_tables(tables), unread
 
 # %% ../../nbs/06_stream/01_parse.ipynb #c50bef5f
-_UP = pa.scalar(MAX_NUMBER, MONEY)
-_ZERO = pa.scalar(0, MONEY)
 _FIELDS = tick_schema()['properties'] # the patterns of the contract, written once
 
 def _both(masks):
@@ -141,23 +168,24 @@ def _both(masks):
     return out
 
 def _matches(table, name): return pc.match_substring_regex(table[name], _FIELDS[name]['pattern'])
-def _price_ok(c): return pc.and_(pc.greater(c, _ZERO), pc.less(c, _UP))
-def _shares_ok(c): return pc.and_(pc.greater_equal(c, _ZERO), pc.less(c, _UP))
-def _signed_ok(c): return pc.less(pc.abs(c), _UP)
+def _price_ok(c, most): return pc.and_(pc.greater(c, pa.scalar(0, c.type)), pc.less_equal(c, most))
+def _shares_ok(c, most): return pc.and_(pc.greater_equal(c, pa.scalar(0, c.type)), pc.less_equal(c, most))
+def _signed_ok(c, most): return pc.less_equal(pc.abs(c), most)
 def _time_ok(c): return pc.and_(pc.greater_equal(c, FIRST_MS), pc.less(c, LAST_MS))
 def _not_ahead(table, ahead_ms): return pc.less_equal(pc.subtract(table['event_time'], table['received_at']), ahead_ms)
 
 _OPTIONAL = {'open': _price_ok, 'high': _price_ok, 'low': _price_ok, 'previous_close': _price_ok,
              'change': _signed_ok, 'percent_change': _signed_ok, 'volume': _shares_ok}
 
-def _kept(table, ahead_ms):
+def _kept(table, ahead_ms, form):
     "True for the rows that keep the contract."
+    most = pa.scalar(form.most, form.money)
     required = [
         pc.equal(table['schema_version'], SCHEMA_VERSION), _matches(table, 'event_id'), _matches(table, 'symbol'),
-        _price_ok(table['price']), _time_ok(table['event_time']), _time_ok(table['received_at']),
+        _price_ok(table['price'], most), _time_ok(table['event_time']), _time_ok(table['received_at']),
         pc.greater_equal(table['sequence'], 0), pc.is_in(table['source'], pa.array(_FIELDS['source']['enum']))]
     if ahead_ms is not None: required.append(_not_ahead(table, ahead_ms))
-    optional = [pc.fill_null(ok(table[name]), True) for name, ok in _OPTIONAL.items()]
+    optional = [pc.fill_null(ok(table[name], most), True) for name, ok in _OPTIONAL.items()]
     return _both([pc.fill_null(m, False) for m in required] + optional)
 
 # %% ../../nbs/06_stream/01_parse.ipynb #b5441b30
@@ -178,7 +206,7 @@ def _conditions(column):
 # %% ../../nbs/06_stream/01_parse.ipynb #807cac86
 def _bare(rule): return rule['pattern'].strip('^$') # a pattern for the middle of another one
 
-_NUMBER = r'(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?'
+def _number(form): return rf'(?:0|[1-9][0-9]{{0,{form.before - 1}}})(?:\.[0-9]{{1,{form.behind}}})?'
 _REST = 1024 # bytes; a slice without an end overflows in pyarrow
 _FIXED = ( # words, and how many bytes come after them
     (f'{{"schema_version":{SCHEMA_VERSION},"event_id":"'.encode(), 32),
@@ -186,9 +214,11 @@ _FIXED = ( # words, and how many bytes come after them
     (b',"received_at":', 13),
     (b',"source":"websocket","feed":"FEED",', _REST))
 _LEAST_MS = 10**12 # below: a leading zero
-_FACTS = (
-    rf'^"symbol":"(?P<symbol>{_bare(_FIELDS["symbol"])})","price":(?P<price>{_NUMBER})'
-    rf'(?:,"volume":(?P<volume>{_NUMBER}))?,"sequence":(?P<sequence>0|[1-9][0-9]{{0,17}})$')
+
+def _facts(form):
+    return (rf'^"symbol":"(?P<symbol>{_bare(_FIELDS["symbol"])})","price":(?P<price>{_number(form)})'
+            rf'(?:,"volume":(?P<volume>{_number(form)}))?,"sequence":(?P<sequence>0|[1-9][0-9]{{0,17}})$')
+
 _CODE, _MORE_CODES = _bare(_FIELDS['conditions']['items']), _FIELDS['conditions']['maxItems'] - 1
 _CODES = re.compile(rf'(?:"{_CODE}"(?:,"{_CODE}"){{0,{_MORE_CODES}}})?\]\}}'.encode())
 
@@ -215,7 +245,7 @@ def _cut(values, feed):
     return pieces, _both(right)
 
 # %% ../../nbs/06_stream/01_parse.ipynb #c743accd
-def _texts(values, feed):
+def _texts(values, feed, form):
     "The texts of the fields, one row for each record that is whole, the conditions as bytes; and True for those."
     (ids, *times, rest), found = _cut(values, feed)
     halves = pc.split_pattern(rest, b',"conditions":[', max_splits=1)
@@ -223,7 +253,7 @@ def _texts(values, feed):
     times_ok = [pc.ascii_is_decimal(o.view(pa.string())) for o in times]
     found = pc.fill_null(_both([found, pc.equal(pc.list_value_length(halves), 2), ids_ok, *times_ok]), False)
     halves = halves.filter(found)
-    facts = pc.extract_regex(pc.list_element(halves, 0), _FACTS)
+    facts = pc.extract_regex(pc.list_element(halves, 0), _facts(form))
     whole, mask = facts.is_valid(), found.to_numpy(zero_copy_only=False).copy()
     mask[mask] = whole.to_numpy(zero_copy_only=False)
     texts = {f.name: facts.field(f.name).filter(whole).cast(pa.string()) for f in facts.type}
@@ -236,34 +266,41 @@ def _texts(values, feed):
 def _same(word, n): # a column that holds one word
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([word])).cast(pa.string())
 
-def _trade_columns(text, feed): # columns of PARSED without `row`; and True for lists of conditions that are in order
+def _trade_columns(text, feed, money):
+    "Columns of PARSED without `row`; and True for lists of conditions that are in order."
     joined, rules, ok = _codes(text['conditions'])
     n = len(joined)
     volume = pc.if_else(pc.equal(text['volume'], ''), pa.scalar(None, pa.string()), text['volume'])
     whole = {c: text[c].cast(pa.int64()) for c in ('event_time', 'received_at', 'sequence')}
     sets = pa.array(sets_prices(rules, whole['event_time'].to_numpy()))
     return dict(
-        symbol=text['symbol'], event_id=text['event_id'], price=text['price'].cast(MONEY), volume=volume.cast(MONEY),
+        symbol=text['symbol'], event_id=text['event_id'], price=text['price'].cast(money), volume=volume.cast(money),
         source=_same('websocket', n), feed=_same(feed, n), conditions=joined, sets_price=sets, **whole), ok
 
-def _trade_ok(table, ahead_ms): # masks
+def _trade_ok(table, ahead_ms, form): # masks
     for c in 'event_time', 'received_at':
         yield pc.and_(pc.greater_equal(table[c], _LEAST_MS), pc.less(table[c], LAST_MS))
-    yield _price_ok(table['price'])
+    most = pa.scalar(form.most, form.money)
+    yield _price_ok(table['price'], most)
+    if form is EXACT: yield pc.fill_null(_shares_ok(table['volume'], most), True) # thirteen digits may be too many
     if ahead_ms is not None: yield _not_ahead(table, ahead_ms)
 
 # %% ../../nbs/06_stream/01_parse.ipynb #858418af
+_PARSED = {MONEY: PARSED, FINE: FINE_PARSED}
+
 def parse_trades(
     values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
     ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
-) -> tuple[pa.Table, np.ndarray]: # schema PARSED, and True for each record that is in it
+    form:Form=USUAL,
+) -> tuple[pa.Table, np.ndarray]: # schema PARSED or FINE_PARSED, and True for each record that is in it
     "The trades that are as `encode_tick` writes them, and right."
-    text, found = _texts(values, feed)
-    columns, ok = _trade_columns(text, feed)
-    absent = {f.name: pa.nulls(len(ok), f.type) for f in PARSED if f.name not in columns}
-    table = pa.table(absent | columns | dict(row=pa.array(np.flatnonzero(found))), PARSED)
-    keep = _both([ok, *_trade_ok(table, ahead_ms)])
+    text, found = _texts(values, feed, form)
+    columns, ok = _trade_columns(text, feed, form.money)
+    schema = _PARSED[form.money]
+    absent = {f.name: pa.nulls(len(ok), f.type) for f in schema if f.name not in columns}
+    table = pa.table(absent | columns | dict(row=pa.array(np.flatnonzero(found))), schema)
+    keep = _both([ok, *_trade_ok(table, ahead_ms, form)])
     if not pc.all(keep).as_py(): table = table.filter(keep)
     taken = np.zeros(len(values), bool)
     taken[table['row'].to_numpy()] = True
@@ -276,38 +313,56 @@ def parse_fast(
     values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
     ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
-) -> tuple[pa.Table, list[int]]: # good rows (schema PARSED), and the rows that are left to `parse_strictly`
+) -> tuple[pa.Table, list[int]]: # good rows (PARSED or FINE_PARSED), and the rows that are left to `parse_strictly`
     "What the columns can vouch for."
-    trades, taken = parse_trades(values, feed, ahead_ms)
-    others = np.flatnonzero(~taken)
-    if len(others) <= FEW: return trades, others.tolist()
-    table, doubtful = _parse_others(values.take(pa.array(others)), others, feed, ahead_ms)
-    return _in_order(trades, table), doubtful
+    table, doubtful = _parse_form(values, feed, ahead_ms, USUAL)
+    if len(doubtful) <= FEW: return table, doubtful
+    left = np.array(doubtful)
+    long = pc.fill_null(pc.match_substring_regex(values.take(pa.array(left)), _LONG), False)
+    long = long.to_numpy(zero_copy_only=False)
+    rows = left[long]
+    if len(rows) <= FEW: return table, doubtful
+    fine, unread = _parse_form(values.take(pa.array(rows)), feed, ahead_ms, EXACT)
+    fine = fine.set_column(fine.column_names.index('row'), 'row', pa.array(rows[fine['row'].to_numpy()]))
+    return _in_order(table, fine), sorted([*left[~long].tolist(), *rows[unread].tolist()])
+
+_LONG = rf'"(?:{_MONEY_NAMES})"\s*:\s*(?:{_too_long(USUAL)})'
 
 def _in_order(table, more): # both, in the order of their rows
-    return pa.concat_tables([table, more]).combine_chunks().sort_by('row') if len(more) else table
+    if not len(more): return table
+    if is_fine(table) or is_fine(more): table, more = table.cast(FINE_PARSED), more.cast(FINE_PARSED)
+    return pa.concat_tables([table, more]).combine_chunks().sort_by('row')
 
-def _parse_others(values, rows, feed, ahead_ms):
-    plain = _plain(values)
+# %% ../../nbs/06_stream/01_parse.ipynb #26ebf06d
+def _parse_form(values, feed, ahead_ms, form):
+    trades, taken = parse_trades(values, feed, ahead_ms, form)
+    others = np.flatnonzero(~taken)
+    if len(others) <= FEW: return trades, others.tolist()
+    table, doubtful = _parse_others(values.take(pa.array(others)), others, feed, ahead_ms, form)
+    return _in_order(trades, table), doubtful
+
+def _parse_others(values, rows, feed, ahead_ms, form):
+    plain = _plain(values, form)
     seen = plain.to_numpy(zero_copy_only=False)
-    table, doubtful = _read_block(values.filter(plain), rows[seen])
+    table, doubtful = _read_block(values.filter(plain), rows[seen], form.money)
     doubtful.extend(rows[~seen])
     joined, rules, codes_ok = _conditions(table['conditions'])
-    keep = _both([_kept(table, ahead_ms), codes_ok, pc.fill_null(pc.equal(table['feed'], feed), False)])
+    keep = _both([_kept(table, ahead_ms, form), codes_ok, pc.fill_null(pc.equal(table['feed'], feed), False)])
     table = table.set_column(table.column_names.index('conditions'), 'conditions', joined)
     if not pc.all(keep).as_py():
         doubtful.extend(table['row'].filter(pc.invert(keep)).to_pylist())
         table, rules = table.filter(keep), rules[keep.to_numpy()]
     sets = sets_prices(rules, table['event_time'].to_numpy()) # only now: what was not kept may have no time
     table = table.append_column('sets_price', pa.array(sets))
-    return table.select(PARSED.names).cast(PARSED), sorted(map(int, doubtful))
+    schema = _PARSED[form.money]
+    return table.select(schema.names).cast(schema), sorted(map(int, doubtful))
 
 # %% ../../nbs/06_stream/01_parse.ipynb #c2df012b
 def parse_records(
     values:pa.Array, # records as bytes; null where Kafka had none
     feed:str, # the feed that this topic belongs to
     ahead_ms:int|None=AHEAD_MS, # see `parse_strictly`
-) -> tuple[pa.Table, list[BadRecord]]: # good ticks (schema PARSED, in order of arrival) and the others
+) -> tuple[pa.Table, list[BadRecord]]: # good ticks (PARSED or FINE_PARSED, in order of arrival), others
     "Every record is in exactly one of the two results."
     table, doubtful = parse_fast(values, feed, ahead_ms)
     if not doubtful: return table, []

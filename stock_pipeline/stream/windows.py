@@ -12,22 +12,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..core.columns import is_fine
 from ..core.minutes import MINUTE_MS
+from ..core.records import FINEST
 
 # %% auto #0
 __all__ = ['LENGTHS', 'partial_bars', 'bars_by_pandas', 'averages_by_pandas']
 
 # %% ../../nbs/06_stream/02_windows.ipynb #db8bd724
 _SQUARE = pa.decimal128(38, 12)
+_FINE, _FINE_SQUARE = pa.decimal256(23, 10), pa.decimal256(76, 20)
+
+def _product(a, b, fine): # of two columns of numbers
+    if fine: return pc.multiply(a.cast(_FINE), b.cast(_FINE)).cast(_FINE_SQUARE)
+    return pc.multiply(a, b).cast(_SQUARE)
 
 def _with_terms(ticks):
     "Adds minute, basis, volume with 0 for none, squares and products."
     price, volume = ticks['price'], pc.fill_null(ticks['volume'], pa.scalar(Decimal(0), ticks['volume'].type))
     minute = pc.multiply(pc.divide(ticks['event_time'], MINUTE_MS), MINUTE_MS)
     basis = pc.if_else(pc.equal(ticks['source'], 'rest'), 'quotes', 'trades')
+    fine = is_fine(ticks)
     return pa.table(dict(
         symbol=ticks['symbol'], minute=minute, basis=basis, price=price, shares=volume,
-        square=pc.multiply(price, price).cast(_SQUARE), pv=pc.multiply(price, volume).cast(_SQUARE),
+        square=_product(price, price, fine), pv=_product(price, volume, fine),
         event_time=ticks['event_time'], sequence=ticks['sequence'], sets_price=ticks['sets_price']))
 
 # %% ../../nbs/06_stream/02_windows.ipynb #6ea228cf
@@ -48,7 +56,7 @@ def _prices(terms):
         'close_time': at('event_time', last), 'close_sequence': at('sequence', last)})
 
 def partial_bars(
-    ticks:pa.Table # schema PARSED; in any order
+    ticks:pa.Table # schema PARSED or FINE_PARSED; in any order
 ) -> pa.Table: # one row a symbol, basis and minute; times epoch ms; prices None where no tick may set one
     "The one-minute bars of these ticks alone."
     terms = _with_terms(ticks).sort_by([(c, 'ascending') for c in ('event_time', 'sequence', 'price')])
@@ -74,17 +82,17 @@ def bars_by_pandas(
     "One-minute bars by plain pandas."
     basis = ticks['source'].map({'websocket': 'trades', 'rest': 'quotes'})
     t = ticks.assign(minute=ticks['event_time']//MINUTE_MS*MINUTE_MS, basis=basis)
-    with localcontext(prec=60): # a square has up to 30 digits, the usual 28 would round it
+    with localcontext(prec=100): # a square has up to 44 digits, the usual 28 would round it
         return pd.DataFrame({k: _bar_of(g) for k, g in t.groupby(_KEY)}).T.rename_axis(_KEY)
 
 # %% ../../nbs/06_stream/02_windows.ipynb #a49147fb
 LENGTHS = 5, 15, 30 # minutes
 
-def _quotient(a, b): return (a/b).quantize(Decimal('0.000001'), ROUND_HALF_UP) if b else None
+def _quotient(a, b): return (a/b).quantize(FINEST, ROUND_HALF_UP) if b else None
 
 def _average_of(w):
     count = sum(w['count'])
-    with localcontext(prec=60):
+    with localcontext(prec=100):
         mean, vwap = _quotient(sum(w['sum_price']), Decimal(count)), _quotient(sum(w['sum_pv']), sum(w['volume']))
     return dict(mean=mean, vwap=vwap, count=count)
 
