@@ -25,7 +25,16 @@ def render(root:Path) -> str: # text of README.md
         raise ValueError(f'index.ipynb holds a picture as output: {advice}')
     top = f'# {fm["title"]}\n\n' + (f'> {fm["description"]}\n\n' if fm.get('description') else '')
     note = '<!-- Written by tests/render_readme.py from nbs/index.ipynb: edit that. -->\n\n'
-    return note + top + _from_top(body, root).strip() + '\n'
+    return note + top + _with_proofs(_from_top(body, root), root).strip() + '\n'
+
+def _with_proofs(text, root):
+    "What the last recorded runs found, in the places that the notebook leaves for it."
+    from stock_pipeline.prove import proof
+    for name, words in (('prove', proof.prove_words), ('fuzz', proof.fuzz_words)):
+        place = f'{{{{{name}}}}}'
+        if text.count(place) != 1: raise ValueError(f'index.ipynb has no place {place}, or several')
+        text = text.replace(place, words(proof.read_record(name, root)))
+    return text
 
 def _from_top(text, root):
     "Relative targets that exist in nbs/ get that folder; ../ goes."
