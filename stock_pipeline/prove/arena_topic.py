@@ -90,7 +90,9 @@ class TopicReader:
     def _parts(self, admin): # partitions that there are now
         found = admin.describe_topics([self.topic])[0]
         if found.get('error_code'): return []
-        if str(found['topic_id']) != self.topic_id: self.topic_id, self._next = str(found['topic_id']), {}
+        if str(found['topic_id']) != self.topic_id:
+            self.topic_id, self._next = str(found['topic_id']), {}
+            self.renew()
         return [TopicPartition(self.topic, o['partition_index']) for o in found['partitions']]
 
     def new(self) -> list: # records
@@ -114,22 +116,29 @@ def _read(self:TopicReader, admin, consumer):
     return out
 
 @patch
-def cut(self:TopicReader, ends): # what lies behind these is gone
-    "For a subclass that keeps something of each record."
+def renew(self:TopicReader):
+    "The topic is another one; for a subclass that keeps something of each record."
+
+@patch
+def cut(self:TopicReader, ends): # partition → offset; what lies behind is gone
+    "Likewise."
 
 class TopicCount(TopicReader):
     "Counts the records of the ticks' topic; what was counted before stays."
     def __init__(self, arena:Arena):
         super().__init__(arena, arena.settings.topic)
         self.records, self.due = 0, {} # seen so far, over all incarnations; partition → offset after the last record
+        self.cuts = [] # (partition, offset behind which everything was gone), each time that records were
 
-    def cut(self, ends): self.due = {p: min(self.due.get(p, 0), end) for p, end in ends.items()}
+    def renew(self): self.due = {}
+
+    def cut(self, ends):
+        self.cuts += [(p, end) for p, end in ends.items() if self.due.get(p, 0) > end]
+        self.due = {p: min(self.due.get(p, 0), end) for p, end in ends.items()}
 
     def look(self) -> int: # records so far
         "Read on to the ends."
-        before = self.topic_id
         found = self.new()
-        if self.topic_id != before: self.due = dict.fromkeys(self.due, 0)
         self.records += len(found)
         for r in found: self.due[r.partition] = r.offset + 1
         return self.records
