@@ -5,7 +5,7 @@
 # %% ../../nbs/13_prove/14_arena.ipynb #a46bf11e
 from __future__ import annotations
 
-import subprocess, tempfile, threading, time
+import atexit, subprocess, tempfile, threading, time
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from math import inf
@@ -85,6 +85,13 @@ def _mount_image(image:Path, folder:Path, size:str): # likewise, in a file
     return (_said('truncate', '-s', size, image) or _said('mkfs.ext4', '-q', '-F', image)
         or _said('mount', '-o', 'loop', image, folder))
 
+def _unmounted_in_any_case(folder): # to be called at the end; also done when this program ends before
+    def unmount():
+        atexit.unregister(unmount)
+        _said('umount', '-l', folder)
+    atexit.register(unmount)
+    return unmount
+
 @patch
 def _mount_disks(self:Arena, stack):
     self.disks = {'kafka': self.home/'kafka'/'data', 'postgres': self.stack.postgres.folder.parent,
@@ -95,7 +102,7 @@ def _mount_disks(self:Arena, stack):
         elif name == 'postgres': why = _mount_image(self.home/'postgres.image', folder, '3G')
         else: why = _mount(folder, '192m' if name == 'kafka' else '16m')
         if why: self.no_disk[name] = why
-        else: stack.callback(_said, 'umount', '-l', folder)
+        else: stack.callback(_unmounted_in_any_case(folder))
 
 # %% ../../nbs/13_prove/14_arena.ipynb #e6020351
 @patch
