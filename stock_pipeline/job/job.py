@@ -194,13 +194,13 @@ def restart(self:StreamJob,
             self.settle(stop)
             return self.start()
         except (Fenced, SchemaNewer): raise
-        except PipelineError as e: why = cause_of(e)
+        except PipelineError as e: why = e.message
 
 @patch
 def _look_after(self:StreamJob, stop): # the query: it may have failed, or somebody wants it to start again
     if failure := failure_of(self.query):
         if isinstance(failure, Fenced): raise failure
-        self.restart(cause_of(failure), stop)
+        self.restart(failure.message, stop)
     elif self.wanted: self.restart(self.wanted, stop)
 
 @patch

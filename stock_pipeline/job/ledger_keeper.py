@@ -41,9 +41,11 @@ class LedgerKeeper:
         config:SinkConfig,
         partitions:int, # of the topic
         restart:Callable[[str], None]=lambda why: None, # asks for a new start of the query
+        patience:float=10, # s for an answer of the broker
     ):
         self.config, self.partitions, self._restart = config, partitions, restart
-        self.probe, self.log = BrokerProbe(servers, config.topic, timeout_ms=10_000), TopicLog(servers, config.topic)
+        self.probe = BrokerProbe(servers, config.topic, timeout_ms=round(patience*1000))
+        self.log = TopicLog(servers, config.topic, patience)
         self._conn, self._lock, self._before = None, threading.Lock(), {}
 
     def follow(self, config:SinkConfig, partitions:int):
