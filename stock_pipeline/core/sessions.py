@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 # %% auto #0
 __all__ = ['NEW_YORK', 'new_york_date', 'new_york_ms', 'Session', 'TradingDay', 'trading_day', 'trading_days', 'Calendar',
-           'calendar_of', 'session_at', 'session_of', 'never_closes', 'last_close', 'holiday_name']
+           'calendar_of', 'forex_weekend', 'session_at', 'session_of', 'never_closes', 'last_close', 'holiday_name']
 
 # %% ../../nbs/01_core/06_sessions.ipynb #4a502e4c
 NEW_YORK = ZoneInfo('America/New_York')
@@ -120,12 +120,16 @@ def calendar_of(
     return Calendar.FOREX if exchange in _FOREX else Calendar.US
 
 # %% ../../nbs/01_core/06_sessions.ipynb #3e1ec17c
+def forex_weekend(
+    day:date, # any day of the week, which begins on Monday; in New York
+) -> tuple[int, int]: # epoch ms, UTC: Friday at five and Sunday at five, New York time
+    "When forex closes and opens again at the end of a week."
+    friday = day + timedelta(days=4 - day.weekday())
+    return new_york_ms(friday, 17), new_york_ms(friday + timedelta(days=2), 17)
+
 def _forex_session(ts_ms):
-    moment = datetime.fromtimestamp(ts_ms/1000, NEW_YORK)
-    is_after_five = moment.hour >= 17
-    friday, saturday, sunday = (moment.weekday() == day for day in (4, 5, 6))
-    is_closed = saturday or (friday and is_after_five) or (sunday and not is_after_five)
-    return Session.CLOSED if is_closed else Session.REGULAR
+    closes, opens = forex_weekend(new_york_date(ts_ms))
+    return Session.CLOSED if closes <= ts_ms < opens else Session.REGULAR
 
 def session_at(
     ts_ms:int, # epoch ms, UTC

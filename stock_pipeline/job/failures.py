@@ -12,7 +12,7 @@ from ..store.ledger import OffsetGap
 from ..store.ownership import Fenced
 
 # %% auto #0
-__all__ = ['cause_of', 'query_failure']
+__all__ = ['LOGS', 'cause_of', 'query_failure']
 
 # %% ../../nbs/08_job/05_failures.ipynb #c37eb0a5
 _RAISED = re.compile(r'(?:[a-z_]\w*\.)+([A-Z]\w*): (.+)') # the line that ends a Python traceback
@@ -28,7 +28,8 @@ def cause_of(
     return lines[0][:300] if lines else type(e).__name__
 
 # %% ../../nbs/08_job/05_failures.ipynb #02ff57f6
-_REMEDY = 'It starts again from the ledger; `stock-pipeline logs stream` shows more'
+LOGS = '`stock-pipeline logs stream` shows more' # what to do about a job that ended
+_REMEDY = f'It starts again from the ledger; {LOGS}'
 
 def query_failure(
     e:BaseException, # a `StreamingQueryException`

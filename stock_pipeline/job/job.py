@@ -24,7 +24,7 @@ from ..store.ownership import Fenced, Ownership, session_name
 from .chores import LIMITS, forget_timings, refill, write_lines
 from .copies import DeadLetterCopier
 from .coverage_keeper import coverage_keeper
-from .failures import cause_of
+from .failures import LOGS, cause_of
 from .ledger_keeper import LedgerKeeper
 from .query import failure_of, halt, start_query
 from .restarts import Restarts
@@ -173,7 +173,6 @@ def start(self:StreamJob):
     self.query = start_query(self.spark, self.settings, c, {p: ledger[p] for p in range(self.partitions)})
 
 # %% ../../nbs/08_job/10_job.ipynb #c5c46d81
-_LOGS = '`stock-pipeline logs stream` shows more'
 _AGAIN = '%s; the query starts again from the ledger in %.0f s'
 _SET_BACK = 'The clock was set back by %.0f s; the query starts again, its trigger would wait as long'
 
@@ -310,5 +309,5 @@ def run_stream(
     except Exception as e:
         job.beat(State.FAILED)
         log.debug('', exc_info=True)
-        raise StoreError(f'The stream job cannot go on: {cause_of(e)}', _LOGS) from e
+        raise StoreError(f'The stream job cannot go on: {cause_of(e)}', LOGS) from e
     finally: job.close()

@@ -14,7 +14,7 @@ from ..core.waiting import wait_until
 from ..stream.session import task_limit
 from ..stream.source import starting_offsets
 from ..stream.topic_log import READ_COMMITTED
-from .failures import query_failure
+from .failures import LOGS, query_failure
 from .sink import OUTCOME_DDL, SinkConfig, partition_writer
 
 # %% auto #0
@@ -84,4 +84,4 @@ def failure_of(
     if query.isActive: return None
     try: query.awaitTermination()
     except StreamingQueryException as e: return query_failure(e)
-    return StoreError('The stream query ended without being asked to', '`stock-pipeline logs stream` shows more')
+    return StoreError('The stream query ended without being asked to', LOGS)

@@ -9,6 +9,7 @@ import time
 from collections import deque
 
 from ..core.errors import StoreError
+from .failures import LOGS
 
 # %% auto #0
 __all__ = ['Restarts']
@@ -30,8 +31,6 @@ class Restarts:
         now = self._timer()
         while self._begun and self._begun[0] <= now - self.within: self._begun.popleft()
         if len(self._begun) >= self.most:
-            raise StoreError(f'The stream query failed again after {self.most} restarts: {why}', _LOGS)
+            raise StoreError(f'The stream query failed again after {self.most} restarts: {why}', LOGS)
         self._begun.append(now)
         return self.first*2**(len(self._begun) - 1)
-
-_LOGS = '`stock-pipeline logs stream` shows more'

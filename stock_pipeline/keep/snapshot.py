@@ -5,7 +5,7 @@
 # %% ../../nbs/09_keep/01_snapshot.ipynb #4648add5
 from __future__ import annotations
 
-import os, sys, tempfile
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +18,6 @@ import pyarrow.csv as pacsv
 from ..core.columns import FINE
 from ..core.config import Settings
 from ..core.errors import StoreError
-from ..local.environment import shed_environment
 from ..store.connection import connect, transaction
 
 # %% auto #0
@@ -182,11 +181,8 @@ def read_frame(spark,
 def oracle_session(settings:Settings):
     "Start Spark to read PostgreSQL with."
     from pyspark.sql import SparkSession
-    from stock_pipeline.stream.session import spark_conf
-    if settings.spark_master.startswith('local'):
-        shed_environment('Spark', 'Java', 'Python')
-        os.environ.setdefault('PYSPARK_PYTHON', sys.executable) # workers see the same packages
-        os.environ.setdefault('SPARK_LOCAL_IP', '127.0.0.1')
+    from stock_pipeline.stream.session import prepare_environment, spark_conf
+    prepare_environment(settings.spark_master)
     builder = SparkSession.builder
     options = spark_conf(settings) | {'spark.app.name': 'stock-pipeline verify'}
     for name, value in options.items(): builder = builder.config(name, value)

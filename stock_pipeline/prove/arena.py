@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg2
 from fastcore.basics import patch
 from pydantic import SecretStr
 
@@ -30,6 +29,7 @@ from ..local.home import SMALL_DISK
 from ..local.stack import Stack, guarded
 from ..local.server import free_port
 from ..run.supervisor import Supervisor
+from ..store.connection import AWAY
 
 # %% auto #0
 __all__ = ['SYMBOLS', 'CANARY', 'Arena']
@@ -257,13 +257,11 @@ def read_by_producers(self:Arena) -> dict[int, float]: # number of the feed's co
     return out
 
 # %% ../../nbs/13_prove/14_arena.ipynb #8e1f34af
-_AWAY = psycopg2.OperationalError, psycopg2.InterfaceError
-
 @patch
 def sql(self:Arena, query:str, *args, patience:float=30) -> list:
     "Ask the database, again and again while it is away."
-    try: return ask_until(lambda: self._sql_once(query, args), patience, pause=.1, not_yet=_AWAY, told=self._let_go)
-    except _AWAY as e:
+    try: return ask_until(lambda: self._sql_once(query, args), patience, pause=.1, not_yet=AWAY, told=self._let_go)
+    except AWAY as e:
         self._let_go()
         raise StackError(f'PostgreSQL did not come back: {str(e).strip().splitlines()[0]}') from None
 

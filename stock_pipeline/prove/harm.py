@@ -12,6 +12,7 @@ from random import Random
 import psutil
 
 from ..core.errors import StackError
+from ..core.waiting import Deadline
 from .arena import Arena
 from ..local.process import kill_all
 
@@ -116,10 +117,10 @@ def wake(processes:list[psutil.Process]):
 def _stopper(name):
     def stop(a:Arena, rng:Random) -> str:
         stopped = a.processes(name)
-        ends_at = time.monotonic() + STOPPED
+        deadline = Deadline(STOPPED)
         pause(stopped)
         noted = a.note_read(stopped) if name == 'producer' else [] # the supervisor may end it before it wakes
-        time.sleep(max(0, ends_at - time.monotonic()))
+        time.sleep(deadline.left)
         wake(stopped)
         if a.pid(name) == stopped[0].pid: # it goes on reading
             for pair in noted: pair.read = None

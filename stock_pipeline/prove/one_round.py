@@ -18,7 +18,7 @@ from .compare import Comparison, compare, is_current, is_drained
 from .harm import NotRun
 from .plan import HARMS
 from .seeded_tape import Tape
-from ..core.waiting import wait_until
+from ..core.waiting import Deadline, wait_until
 
 # %% auto #0
 __all__ = ['log', 'LIMIT', 'Way', 'Round', 'run_round']
@@ -106,17 +106,16 @@ _OLDEST = """SELECT count(*), coalesce(min(extract(epoch FROM event_time)*1000),
     WHERE symbol = ANY(%s)""" # of the newest trades of the symbols
 
 def _until_current(a, patience): # whether trades of every symbol that happen from now on are stored, and all before
-    since_ms, symbols, deadline = time.time()*1000, list(a.settings.stock_symbols), time.monotonic() + patience
+    since_ms, symbols, deadline = time.time()*1000, list(a.settings.stock_symbols), Deadline(patience)
     def flows():
         known, oldest = a.sql(_OLDEST, symbols)[0]
         return known == len(symbols) and oldest > since_ms
-    def rest(): return deadline - time.monotonic()
-    if not wait_until(flows, rest(), .02): return False
+    if not wait_until(flows, deadline.left, .02): return False
     count = a.eyes.count
     try: count.look()
     except KafkaError: return False
     topic_id, due = count.topic_id, dict(count.due)
-    return bool(wait_until(lambda: is_current(a, topic_id, due), max(rest(), 1), .05))
+    return bool(wait_until(lambda: is_current(a, topic_id, due), max(deadline.left, 1), .05))
 
 def _hurt(a, name, rng): # one way of harm, and the recovery from it
     way, a.hurts_since = Way(name), time.monotonic()

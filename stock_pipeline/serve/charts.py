@@ -13,7 +13,7 @@ from types import MappingProxyType
 import pandas as pd, plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..core.sessions import NEW_YORK, Calendar, new_york_date, new_york_ms, trading_day
+from ..core.sessions import NEW_YORK, Calendar, forex_weekend, new_york_date, trading_day
 from .views import DASH, money, new_york, number, percent, with_gaps
 from ..store.statistics import Stats
 
@@ -60,12 +60,12 @@ def _outside_us_hours(start_ms, end_ms):
     return spans
 
 def _weekends(start_ms, end_ms): # of forex
-    saturday, spans = new_york_date(start_ms) - timedelta(days=7), []
-    saturday += timedelta(days=(5 - saturday.weekday()) % 7)
-    while (closes := new_york_ms(saturday - timedelta(days=1), 17)) < end_ms:
-        opens = new_york_ms(saturday + timedelta(days=1), 17)
+    day, spans = new_york_date(start_ms), []
+    closes, opens = forex_weekend(day)
+    while closes < end_ms:
         if opens > start_ms: spans.append((max(closes, start_ms), min(opens, end_ms)))
-        saturday += timedelta(days=7)
+        day += timedelta(days=7)
+        closes, opens = forex_weekend(day)
     return spans
 
 def closed_hours(

@@ -50,15 +50,17 @@ def _done(cur): # {number: SHA-256}
 class SchemaNewer(StoreError):
     "A newer version of the program has used the database; this one must leave it alone."
 
+def _refuse_newer(there, known): # numbers of schemas
+    if there > known:
+        raise SchemaNewer(f'The database has schema {there}, this program knows {known}',
+            'A newer version of the program has used it; update this one')
+
 def _check(migrations, done):
     for m in migrations:
         if done.get(m.number, sha_of(m.text)) != sha_of(m.text):
             raise StoreError(f'Migration {m.title}.sql was changed after it ran here',
                 'Put the change into a new file with the next number')
-    newest = max((m.number for m in migrations), default=0)
-    if done and max(done) > newest:
-        raise SchemaNewer(f'The database has schema {max(done)}, this program knows {newest}',
-            'A newer version of the program has used it; update this one')
+    _refuse_newer(max(done, default=0), max((m.number for m in migrations), default=0))
 
 def apply_migrations(cur,
     migrations:list[Migration],
@@ -91,9 +93,7 @@ def check_schema(cur,
 ) -> int: # its number
     "Raise `SchemaNewer` if the database is ahead of this program, `StoreError` if it is behind and must not be."
     there, known = schema_number(cur), known_schema()
-    if there > known:
-        raise SchemaNewer(f'The database has schema {there}, this program knows {known}',
-            'A newer version of the program has used it; update this one')
+    _refuse_newer(there, known)
     if exact and there < known:
         raise StoreError(f'The database has schema {there}, this program needs {known}',
             'The stream job of this version brings it up when it starts: `stock-pipeline up`')

@@ -13,8 +13,8 @@ from ..core.config import Settings
 from ..local.environment import shed_environment
 
 # %% auto #0
-__all__ = ['JVM_OPTIONS', 'LATER', 'TASK_TRIES', 'HOT', 'CONNECTOR', 'spark_master', 'spark_conf', 'make_session', 'task_limit',
-           'ClockWatch']
+__all__ = ['JVM_OPTIONS', 'LATER', 'TASK_TRIES', 'HOT', 'CONNECTOR', 'spark_master', 'spark_conf', 'prepare_environment',
+           'make_session', 'task_limit', 'ClockWatch']
 
 # %% ../../nbs/06_stream/03_session.ipynb #6c0dcb2c
 JVM_OPTIONS = '-XX:+UseSerialGC -Xss4m -Djava.net.preferIPv4Stack=true'
@@ -84,16 +84,22 @@ def _connector_bundled():
     import pyspark
     return any((Path(pyspark.__file__).parent/'jars').glob('spark-sql-kafka-*.jar'))
 
+def prepare_environment(
+    master:str, # `SPARK_MASTER`
+):
+    "For Spark on this machine: nothing of the user's shell, workers that see the same packages, loopback."
+    if not master.startswith('local'): return
+    shed_environment('Spark', 'Java', 'Python')
+    os.environ.setdefault('PYSPARK_PYTHON', sys.executable)
+    os.environ.setdefault('SPARK_LOCAL_IP', '127.0.0.1')
+
 def make_session(
     settings:Settings,
     jars:str='', # class path of the connector's archives; without them Spark's own, else Spark's resolver loads them
 ):
     "Start Spark; the slowest part of the job's start, so it runs beside the waiting for the servers."
     from pyspark.sql import SparkSession
-    if settings.spark_master.startswith('local'):
-        shed_environment('Spark', 'Java', 'Python')
-        os.environ.setdefault('PYSPARK_PYTHON', sys.executable) # workers see the same packages
-        os.environ.setdefault('SPARK_LOCAL_IP', '127.0.0.1')
+    prepare_environment(settings.spark_master)
     conf = spark_conf(settings, jars)
     if not jars and not _connector_bundled():
         conf |= {'spark.jars.packages': CONNECTOR, 'spark.jars.excludes': _NOT_NEEDED}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib, math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
@@ -18,8 +18,8 @@ from random import Random
 from fastcore.basics import patch
 
 from ..core.errors import ConfigError
-from stock_pipeline.core.sessions import (Calendar, Session, calendar_of, last_close, new_york_date, new_york_ms,
-    session_of, trading_day)
+from ..core.sessions import (Calendar, Session, calendar_of, forex_weekend, last_close, new_york_date,
+    new_york_ms, session_of, trading_day)
 from .tape import TapeMessage, TapeTrade, from_units
 
 # %% auto #0
@@ -195,8 +195,8 @@ def day_messages(self:Market,
 def _last_open(self:Market, symbol, ts_ms): # when the symbol's market was last open
     if self.session(ts_ms, symbol) == Session.REGULAR: return ts_ms
     if calendar_of(symbol) == Calendar.US: return last_close(ts_ms)
-    day = new_york_date(ts_ms) # forex, which closes at five on Fridays
-    return new_york_ms(day - timedelta(days=(day.weekday() - 4) % 7), 17)
+    closes, _ = forex_weekend(new_york_date(ts_ms))
+    return closes
 
 @patch
 def _bounds(self:Market, symbol, ts_ms): # first minute of the day, minute of the quote, minute of the previous close
