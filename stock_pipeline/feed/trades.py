@@ -84,7 +84,7 @@ class TradeStream:
         self.listening = False # whether somebody waits for the next frame
         self._ws = None # the connection
         self._pinged = False # whether the feed pings
-        self._why = None # why the connection ends
+        self._why = None # why we leave the connection, in one word and in words
         self._proven = False # whether the feed has said anything on this connection, but errors
         self._wanted = frozenset(self.symbols) or None
 
@@ -205,8 +205,6 @@ def _trades(self:TradeStream, data, text, now):
     return TradeMessage(trades, now, self._noted(letters) if letters else ())
 
 # %% ../../nbs/03_feed/05_trades.ipynb #11222356
-class _Silent(Exception): "The transport is dead."
-
 @patch
 async def _answers(self:TradeStream, ws): # whether the other side is there
     pings, self._pinged = self._pinged, False
@@ -219,23 +217,34 @@ async def _answers(self:TradeStream, ws): # whether the other side is there
     return True
 
 @patch
-async def _next(self:TradeStream, ws): # the next frame; raises ConnectionClosed and _Silent
+async def _next(self:TradeStream, ws): # the next frame; raises ConnectionClosed when all are read
     self.listening = True
     try:
         while True:
             try:
                 async with asyncio.timeout(self.limits.silence): return await ws.recv(decode=False)
-            except TimeoutError:
-                if not await self._answers(ws): raise _Silent from None
+            except TimeoutError: pass
+            if not await self._answers(ws):
+                await self._leave(ws, 'transport', f'nothing heard for {self.limits.silence:.0f} s')
     finally: self.listening = False
 
+@patch
+async def _leave(self:TradeStream, ws, why, words): # what has arrived can still be read
+    self._why = why, words
+    await ws.close()
+
 # %% ../../nbs/03_feed/05_trades.ipynb #c25e22f6
+@patch
+async def _subscribe(self:TradeStream, ws):
+    for s in self.symbols: await ws.send(json.dumps({'type': 'subscribe', 'symbol': s}))
+
 @patch
 async def _session(self:TradeStream, ws): # from subscribing to the end of the connection
     self._ws, self.state, self.opened_ms, self._proven = ws, 'open', self._clock(), False
     self.last_frame_ms = self.opened_ms
     self.stats.connects += 1
-    for s in self.symbols: await ws.send(json.dumps({'type': 'subscribe', 'symbol': s}))
+    try: await self._subscribe(ws)
+    except ConnectionClosed: pass # reading tells how it ended
     try:
         while True:
             if (m := self.take_frame(await self._next(ws), self._clock())) is not None: yield m
@@ -260,11 +269,11 @@ async def messages(self:TradeStream) -> AsyncIterator[TradeMessage]:
         except (FeedAuthError, FeedAccessError, ConfigError): raise
         except FeedError as e: why, self.last_error, hint = 'refused', e.message, e.data.get('retry_after') or 0
         except (ConnectionClosed, OSError) as e: why, self.last_error = _lost(e)
-        except _Silent: why, self.last_error = 'transport', f'nothing heard for {self.limits.silence:.0f} s'
         finally: self._ws = None
         if self.state == 'finished': return
         if why == 'too_large': yield self._too_large()
-        await self._away(self._why or why, max(hint, backoff(failures, self._rng, cap=self.limits.longest_pause)))
+        if self._why: why, self.last_error = self._why
+        await self._away(why, max(hint, backoff(failures, self._rng, cap=self.limits.longest_pause)))
         failures += 1
 
 @patch
@@ -293,8 +302,7 @@ async def reconnect(self:TradeStream,
     "Drop the connection and make a new one, because somebody knows better: the price moves and the stream is silent."
     if self._ws is None: return
     log.warning('Reconnecting the trade stream: %s', reason)
-    self._why = why
-    await self._ws.close()
+    await self._leave(self._ws, why, reason)
 
 @patch
 async def resubscribe(self:TradeStream, symbol:str) -> bool: # False when there is no connection
