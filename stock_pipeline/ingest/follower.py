@@ -20,7 +20,7 @@ from ..feed.answers import Quote
 from ..feed.messages import DeadLetter, TradeMessage
 from .feed_minutes import feed_topic, on_tape
 from .hearing import MinuteReporter
-from .identity import IdentityCounts, QuoteIdentity, TradeIdentity
+from .identity import LATE_MS, IdentityCounts, QuoteIdentity, TradeIdentity
 from .jumps import Jumps
 from .liveness import USUAL_LIMITS, SilenceLimits
 from .polling import Poller
@@ -59,7 +59,9 @@ class FeedFollower:
         self.client, self.stream = sources.client, sources.stream
         self.symbols, self.feed = sources.symbols or settings.stock_symbols, settings.feed
         self.counts, self.jumps = IdentityCounts(), Jumps()
-        self._trades, self._quotes = TradeIdentity(counts=self.counts), QuoteIdentity(self.counts)
+        late_ms = None if on_tape(settings) else LATE_MS # on a tape the same trade comes again when it is played again
+        self._trades = TradeIdentity(counts=self.counts, late_ms=late_ms)
+        self._quotes = QuoteIdentity(self.counts)
         self._recall()
         self.dead_letters, self.last_event_time, self.replay_done = 0, None, False
         self.state, self.error = State.STARTING, None
@@ -77,8 +79,6 @@ from fastcore.basics import patch
 def _recall(self:FeedFollower):
     spool = self.delivery.spool
     past, last = recall(spool.recent() if spool is not None else ())
-    # on a tape the same trade comes again when it is played again
-    if not on_tape(self.settings): self._trades.begin(min((m.received_at for m in past), default=None))
     self._trades.restore(past)
     self._quotes.restore(past)
     self._position = sequence_from(self.feed, self._clock(), last)

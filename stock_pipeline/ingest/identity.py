@@ -15,7 +15,7 @@ from ..feed.messages import Trade, TradeMessage
 from .repeats import Repeats
 
 # %% auto #0
-__all__ = ['OccurrenceCounter', 'IdentityCounts', 'TradeIdentity', 'PastMessage', 'occurrence_of', 'QuoteIdentity']
+__all__ = ['LATE_MS', 'OccurrenceCounter', 'IdentityCounts', 'TradeIdentity', 'PastMessage', 'occurrence_of', 'QuoteIdentity']
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #e0bb5f21
 class OccurrenceCounter:
@@ -70,11 +70,13 @@ class TradeIdentity:
         messages:int=20_000, # of two or more trades, remembered at least
         keep:int=100_000, # distinct trades remembered, at least
         counts:IdentityCounts|None=None, # shared with others who count
+        late_ms:int|None=None, # ms behind the newest trade, at which a trade is late; None: never, on a tape
     ):
-        self.counts = counts or IdentityCounts()
+        self.counts, self._late_ms = counts or IdentityCounts(), late_ms
         self._seen, self._occurrence = OccurrenceCounter(messages), OccurrenceCounter(keep)
         self._repeats = Repeats()
-        self.since_ms, self._young_ms = 0, 0 # what was received since then is remembered; when its young part began
+        self._newest = 0 # by the feed's clock, epoch ms
+        self._known_from = self._young_from = 0 # the newest when the memory's older part began, and its young one
         self._generations = 0
 
     @property
@@ -84,6 +86,27 @@ class TradeIdentity:
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #e0eec929
 from fastcore.basics import patch
+
+# %% ../../nbs/05_ingest/01_identity.ipynb #f426c0aa
+LATE_MS = 60_000 # as long as a spool remembers
+_LATE, _MINUTE, _DAY = 1000, 60_000, 86_400_000 # numbers that belong to each minute; ms
+
+@patch
+def _oldest(self:TradeIdentity, trades, at): # what happened before it is late, epoch ms
+    if self._late_ms is None or not trades: return 0
+    newest = max(t.t_ms for t in trades)
+    # what a server plays of an old day has its own time
+    if not self._newest and newest > at - _DAY: self._newest = at
+    self._newest = newest = max(newest, self._newest)
+    if self._occurrence.generations != self._generations: # it is full, and the one before it is gone
+        self._generations = self._occurrence.generations
+        self._known_from, self._young_from = self._young_from, newest
+    return max(newest - self._late_ms, self._known_from)
+
+@patch
+def _late(self:TradeIdentity, t): # its number
+    minute = self._newest//_MINUTE
+    return minute*_LATE + self._occurrence((t, minute))
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #713585df
 def _key(trades, raws): # of a message; a hash of 64 bits is enough to remember it by
@@ -111,30 +134,11 @@ def numbered(self:TradeIdentity,
     at:int=0, # when it was received, epoch ms UTC
 ) -> list[tuple[Trade, int]]: # with the equal ones before it
     "Number the trades."
-    if self.since_ms is None: self.begin(at)
-    found = [(t, self._occurrence(t)) for t in trades]
-    if len(found) == 1 and found[0][1]: self.counts.ambiguous += 1
+    count, oldest = self._occurrence, self._oldest(trades, at)
+    found = [(t, count(t) if t.t_ms >= oldest else self._late(t)) for t in trades]
+    if len(found) == 1 and found[0][1] % _LATE: self.counts.ambiguous += 1
     self.counts.accepted += len(found)
-    if self._occurrence.generations != self._generations: self._forget(at)
-    since = self.since_ms
-    if all(t.t_ms >= since for t in trades): return found
-    return [(t, n if t.t_ms >= since else _LATE*since + n) for t, n in found]
-
-# %% ../../nbs/05_ingest/01_identity.ipynb #f426c0aa
-_LATE = 1000 # numbers that belong to each millisecond
-
-@patch
-def begin(self:TradeIdentity,
-    since_ms:int|None, # epoch ms UTC; None: the first message is the first
-):
-    "What was received since then is remembered: by `restore`, and from now on."
-    self.since_ms = self._young_ms = since_ms
-    self._generations = self._occurrence.generations
-
-@patch
-def _forget(self:TradeIdentity, at): # a generation is full, and the one before it is gone
-    self._generations = self._occurrence.generations
-    if self.since_ms: self.since_ms, self._young_ms = self._young_ms, at
+    return found
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #cf5ae31d
 class PastMessage(NamedTuple):
@@ -149,10 +153,11 @@ def occurrence_of(
     t:Tick, # of a trade
     guess:int=0, # tried first
     most:int=1000, # equal trades, at most
+    above:int=0, # the number of the first
 ) -> int: # equal trades before it; -1 when its id is not one of ours
     "The number that went into the tick's event id."
     facts = t.symbol, t.event_time, t.price, t.volume, t.conditions
-    return next((n for n in chain((guess,), range(most)) if trade_event_id(*facts, n) == t.event_id), -1)
+    return next((n for n in chain((guess,), range(most)) if trade_event_id(*facts, above + n) == t.event_id), -1)
 
 @patch
 def restore(self:TradeIdentity, messages:list[PastMessage]): # the oldest first
@@ -161,12 +166,15 @@ def restore(self:TradeIdentity, messages:list[PastMessage]): # the oldest first
     for m in messages:
         trades = [_trade(t) for t in m.ticks if t.source == 'websocket']
         if len(trades) + len(m.dead_letters) > 1: self._seen(_key(trades, m.dead_letters))
-        for t in (t for t in m.ticks if t.source == 'websocket'):
-            known, most = self._occurrence.known(_trade(t)), min(1000, tries)
-            n = occurrence_of(t, known, most)
+        oldest = self._oldest(trades, m.received_at)
+        for tick, t in zip((o for o in m.ticks if o.source == 'websocket'), trades, strict=True):
+            minute = 0 if t.t_ms >= oldest else self._newest//_MINUTE
+            item = (t, minute) if minute else t
+            known, most = self._occurrence.known(item), min(1000, tries)
+            n = occurrence_of(tick, known, most, minute*_LATE)
             if n != known: tries -= most if n < 0 else n
             before = known if n < 0 else n # an id that is made in another way is counted
-            self._occurrence.at_least(_trade(t), before + 1)
+            self._occurrence.at_least(item, before + 1)
 
 # %% ../../nbs/05_ingest/01_identity.ipynb #0122725e
 class QuoteIdentity:
