@@ -17,13 +17,15 @@ from .page import Look, Page, REFRESH_S, beat_of, cannot_read, explain, look
 from .steady import steady_chart
 from .tabs import HOURS, choose, choose_basis, span
 from .views import new_york, number, price_decimals, stats_table
+from ..store.moves import read_moves
 from stock_pipeline.store.progress import (read_batches, read_dead_letter_tally, read_dead_letters, read_stored,
     read_totals)
 from ..store.series import read_bars
 from ..store.statistics import read_stats
 
 # %% auto #0
-__all__ = ['stats_format', 'StatsChoice', 'analytics', 'show_stats', 'batch_frame', 'stored_frame', 'repeats_line', 'show_counts']
+__all__ = ['stats_format', 'StatsChoice', 'analytics', 'show_stats', 'batch_frame', 'stored_frame', 'repeats_line', 'moves_frame',
+           'show_counts']
 
 # %% ../../nbs/11_serve/10_analytics.ipynb #efb8092b
 _AVERAGES, _EXTREMES, _SHARES = ('Average', 'Std deviation', 'VWAP'), ('Minimum', 'Maximum'), ('Spread, %', 'Change, %')
@@ -117,6 +119,14 @@ def repeats_line(
     return (f'{number(single)} trades stored that may be repetitions: alone in a message, equal to an earlier one · '
         f'{number(whole)} left out in repeated messages · source: producer heartbeat, since it started')
 
+# %% ../../nbs/11_serve/10_analytics.ipynb #5659aa81
+def moves_frame(
+    moves:list, # see `read_moves`
+) -> pd.DataFrame: # one row a move of the ledger, for people
+    "Where ledger and log did not agree, as shown."
+    def row(o): return {'When': new_york(o.moved_at), 'Partition': o.partition, 'What': o.text}
+    return pd.DataFrame([row(o) for o in moves])
+
 # %% ../../nbs/11_serve/10_analytics.ipynb #6bebc81d
 def _show_metrics(totals, stored):
     bars, ledger = sum(o.bars for o in stored), 'stream_ledger'
@@ -131,6 +141,11 @@ def _show_stored(stored):
     ticks = st.column_config.ProgressColumn(format='localized', min_value=0, max_value=max(o.ticks for o in stored))
     formats = {'Bars': st.column_config.NumberColumn(format='localized'), 'Ticks': ticks}
     st.dataframe(stored_frame(stored), hide_index=True, key='stored', column_config=formats)
+
+def _show_moves(moves):
+    with st.expander(f'Where the broker and the ledger did not agree ({len(moves)} newest)', key='moves_open'):
+        st.dataframe(moves_frame(moves), hide_index=True, key='moves')
+        st.caption('Each was mended, or passed by command · source: PostgreSQL ledger_moves')
 
 def _show_dead_letters(page):
     now, tallies = datetime.now(timezone.utc), read_dead_letter_tally(page.reader)
@@ -151,4 +166,5 @@ def show_counts(page:Page):
     _show_stored(stored)
     with st.expander(f'Micro-batches ({len(batches)} newest)', key='batches_open'):
         if batches: st.dataframe(batch_frame(batches), hide_index=True, key='batches')
+    if moves := read_moves(r): _show_moves(moves)
     with st.expander(f'Dead letters ({number(totals.dead_letter)})', key='dead_open'): _show_dead_letters(page)
