@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 
 from ..feed.finnhub import backoff
 from .segment import sync
-from .topic import SideLine, close_client, ensure_topic, kafka_producer
+from .topic import SideLine, close_client, end_offsets, ensure_topic, kafka_producer
 
 # %% auto #0
 __all__ = ['log', 'LARGEST', 'EARLY', 'Delivery']
@@ -35,16 +35,18 @@ class Delivery:
         make=kafka_producer, # (servers, topic) → a client; blocks; raises `KafkaError`
         ensure=ensure_topic, # (servers, topic, partitions) makes sure that a topic is there; blocks
         spool=None, # a `Spool`
+        ends=end_offsets, # (servers, topic) → partition → offset after the last record; blocks; raises `KafkaError`
         sleep=asyncio.sleep,
         rng:random.Random|None=None, # for the jitter between tries
     ):
         self.servers, self.topic, self.limit, self.spool = servers, topic, limit, spool
         self.beside = SideLine(servers, ensure)
-        self._make, self._ensure, self._sleep, self._rng = make, ensure, sleep, rng or random.Random()
+        self._make, self._ensure, self._ends = make, ensure, ends
+        self._sleep, self._rng = sleep, rng or random.Random()
         self._message = [] # [key, value] of the message that is being put
         self._held = deque() # messages that the disk refused
         self._waiting = deque() # [future, key, value, place] of what is not acknowledged
-        self._progress = self._nudged = self._synced = time.monotonic()
+        self._progress = self._nudged = self._synced = self._looked = time.monotonic()
         self._client, self._broken, self._fruitless = None, None, 0 # failures without an acknowledgement between them
         self._is_filling = False # whether a new client is being given what waits
         self._mending, self._tending, self._syncing = asyncio.Lock(), None, None
@@ -130,10 +132,13 @@ def _sync(self:Delivery): # once a second, in a thread; the stream goes on meanw
 @patch
 def settle(self:Delivery) -> int: # records still waiting
     "Strike off what is acknowledged."
-    waiting, n, place = self._waiting, 0, None
+    waiting, n, place, lost = self._waiting, 0, None, {}
     while waiting and _is_acknowledged(waiting[0][0]):
-        place = waiting.popleft()[3] or place
-        n += 1
+        future, _, _, behind = waiting.popleft()
+        place, n = behind or place, n + 1
+        if self.spool is not None and not self.spool.trail.heard(future.value.partition, future.value.offset):
+            lost.setdefault(future.value.partition, future.value.offset)
+    if lost: self._go_back(lost)
     future = waiting[0][0] if waiting else None
     if future is not None and future.failed(): self._broken = self._broken or future.exception
     if n or not waiting: self._progress = time.monotonic()
@@ -142,7 +147,7 @@ def settle(self:Delivery) -> int: # records still waiting
         self.last_ack_ms, self._fruitless = time.time_ns()//1_000_000, 0
     is_well = self._client is not None and self._broken is None
     if is_well and (n or not waiting): self.last_error = None # it is over
-    if place is not None: self.spool.done(place)
+    if place is not None and not lost: self.spool.done(place)
     elif self.spool is not None: self.spool.tidy()
     return len(waiting)
 
@@ -157,6 +162,7 @@ async def connect(self:Delivery):
         old, self._client = self._client, None
         if old is not None: await asyncio.to_thread(close_client, old, 2)
         client = await self._new_client()
+        await self._look_back()
         self._broken, self.clients = None, self.clients + 1
         await self._send_again(client)
     if self._tending is None: self._tending = asyncio.create_task(self._tend())
@@ -199,6 +205,29 @@ async def _mend(self:Delivery):
     self._fruitless += 1
     await self.connect()
 
+# %% ../../nbs/05_ingest/06_delivery.ipynb #42cdf552
+@patch
+def _go_back(self:Delivery, ends): # partition → offset after the last record that the broker has
+    place = self.spool.trail.back(ends)
+    if place is None: return
+    for entry in self._waiting: entry[3] = None # it is read from the disk once more, and that one counts
+    self.spool.back_to(place)
+    self.resent += self.spool.unread
+    log.error('The broker at %s has lost records that it had acknowledged: %d are sent again',
+        self.servers, self.spool.unread)
+
+@patch
+async def _look_back(self:Delivery): # whether the broker still has what it acknowledged
+    self._looked = time.monotonic()
+    if self.spool is None or not self.spool.trail.due: return
+    try: ends = await asyncio.to_thread(self._ends, self.servers, self.topic)
+    except (KafkaError, OSError): return # the next acknowledgement tells it, too
+    self._go_back(ends)
+
+@patch(as_prop=True)
+def _is_quiet(self:Delivery): # nothing has come back for some seconds, and what did may be younger than a loss
+    return not self._waiting and 5 < time.time() - (self.last_ack_ms or 0)/1000 < 60
+
 # %% ../../nbs/05_ingest/06_delivery.ipynb #2253d73a
 @patch(as_prop=True)
 def stalled(self:Delivery) -> float: # seconds; 0 when all is well
@@ -224,6 +253,7 @@ async def _tend(self:Delivery):
             if self._broken is not None: await self._mend()
             await self._refill()
             await self._nudge()
+            if self._is_quiet and time.monotonic() > self._looked + 10: await self._look_back()
             if self._client is not None and self._broken is None: self.beside.start(self._client)
             await self._sleep(.05 if self._is_busy else .5)
         except Exception: # it must not end in silence

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json, logging, os
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -104,18 +105,21 @@ def boot_id() -> str: # '' where the system does not tell
 def write_place(
     path:Path, # the file `acknowledged`
     place:Place,
+    trail:Sequence=(), # see `Trail.as_notes`
 ) -> bool: # False when the disk does not take it
     "Note up to where all is acknowledged."
-    note = {'segment': place[0], 'offset': place[1], 'boot': boot_id()}
+    note = {'segment': place[0], 'offset': place[1], 'boot': boot_id(), 'trail': list(trail)}
     try: write_atomic(path, json.dumps(note))
     except OSError: return False
     return True
 
-def read_place(path:Path) -> Place: # (0, 0): nothing is
+def read_place(path:Path) -> tuple[Place, list]: # (0, 0): nothing is; the trail
     "Up to where all is acknowledged; nothing when the machine was started since."
     doc = read_json(path)
-    try: return (int(doc['segment']), int(doc['offset'])) if doc['boot'] == boot_id() else (0, 0)
-    except (ValueError, KeyError, TypeError): return 0, 0
+    try: place = (int(doc['segment']), int(doc['offset'])) if doc['boot'] == boot_id() else (0, 0)
+    except (ValueError, KeyError, TypeError): return (0, 0), []
+    trail = doc.get('trail') if place != (0, 0) else None
+    return place, trail if isinstance(trail, list) else []
 
 # %% ../../nbs/05_ingest/03_segment.ipynb #4de42bb9
 def sync(paths:list[Path]):

@@ -15,6 +15,7 @@ from ..core.errors import BrokerError
 from ..core.files import FileLock
 from .segment import (Message, Place, Segment, count_records, end_of_message, read_messages,
     read_place, read_torn, sync, to_line, write_place)
+from .trail import Trail
 
 # %% auto #0
 __all__ = ['log', 'PIECE', 'Spool']
@@ -47,6 +48,7 @@ class Spool:
         self._ready = deque() # messages that were read and not yet taken
         self._new = {} # what was written since the last fsync: number of the segment → path
         self._damaged = set() # places
+        self.trail = Trail(keep_seconds, clock=clock) # how far the broker had come
         self.failed, self._again, self._tidied = None, 0., 0.
         self._adopt()
 
@@ -62,10 +64,15 @@ def _adopt(self:Spool): # the segments of an earlier run
         stat = path.stat()
         self._segments.append(Segment(int(path.stem), path, stat.st_size, now - max(wall - stat.st_mtime, 0)))
         self._tail = (int(path.stem), stat.st_size)
-    noted = read_place(self.folder/'acknowledged')
+    noted, trail = read_place(self.folder/'acknowledged')
+    try: self.trail.restore(trail)
+    except (ValueError, KeyError, TypeError, AttributeError): pass # nobody wrote it; then nothing is known
     self._number = max(noted[0], self._tail[0]) # of the newest segment; the next one is above all that was ever noted
     self._acked = self._noted = self._place = min(noted, self._tail)
-    self.unread = sum(count_records(self._unacknowledged(s)) for s in self._segments)
+    self._count_unread()
+
+@patch
+def _count_unread(self:Spool): self.unread = sum(count_records(self._unacknowledged(s)) for s in self._segments)
 
 @patch
 def _unacknowledged(self:Spool, segment): # its bytes
@@ -213,6 +220,7 @@ def done(self:Spool,
 ):
     "Strike off what the broker has."
     self._acked = place
+    self.trail.note(place)
     self.tidy()
 
 @patch
@@ -223,7 +231,7 @@ def tidy(self:Spool,
     t = self._clock()
     if t < self._tidied + .2 and not now: return
     self._tidied = t
-    if self._acked != self._noted and write_place(self.folder/'acknowledged', self._acked): self._noted = self._acked
+    if self._acked != self._noted and self._write_note(): self._noted = self._acked
     kept = sum(s.size for s in self._segments if s.number < self._acked[0])
     while len(self._segments) > 1:
         s = self._segments[0]
@@ -233,6 +241,19 @@ def tidy(self:Spool,
         self._segments.popleft()
         try: s.path.unlink(missing_ok=True)
         except OSError as e: log.error('%s cannot be deleted: %s', s.path, e.strerror)
+
+@patch
+def _write_note(self:Spool): return write_place(self.folder/'acknowledged', self._acked, self.trail.as_notes())
+
+@patch
+def back_to(self:Spool,
+    place:Place, # see `Trail.back`
+):
+    "Everything from there on is to be taken once more: the broker has lost it."
+    self._acked = self._place = min(place, self._acked)
+    self._ready.clear()
+    self._count_unread()
+    self.tidy(now=True)
 
 # %% ../../nbs/05_ingest/04_spool.ipynb #5bacdf79
 @patch(as_prop=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio, logging
 from collections import deque
 
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from kafka.partitioner import DefaultPartitioner
@@ -17,7 +17,7 @@ from ..core.private_parts import admin_client_or_nothing, stop_sending
 
 # %% auto #0
 __all__ = ['log', 'BROKER_TIME', 'admin_client', 'ensure_topic', 'SteadyPartitioner', 'kafka_producer', 'close_client',
-           'SideLine']
+           'end_offsets', 'SideLine']
 
 # %% ../../nbs/05_ingest/05_topic.ipynb #6779e020
 log = logging.getLogger(__name__)
@@ -94,6 +94,20 @@ def close_client(
     try: client.close(timeout=timeout)
     except KafkaError: # its flush ran out of time; its thread would go on sending behind our back
         stop_sending(client)
+
+# %% ../../nbs/05_ingest/05_topic.ipynb #7d09b4e5
+def end_offsets(
+    servers:str,
+    topic:str,
+    timeout:float=5., # seconds for finding the broker
+) -> dict[int, int]: # partition → offset after the last record
+    "How far the topic reaches, by the broker; blocks; raises `KafkaError`."
+    consumer = KafkaConsumer(bootstrap_servers=servers.split(','), client_id='stock-pipeline-producer', group_id=None,
+        bootstrap_timeout_ms=timeout*1000, allow_auto_create_topics=False, metrics_enabled=False)
+    try:
+        parts = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        return {o.partition: end for o, end in consumer.end_offsets(parts).items()} if parts else {}
+    finally: consumer.close()
 
 # %% ../../nbs/05_ingest/05_topic.ipynb #fe4b6945
 class SideLine:

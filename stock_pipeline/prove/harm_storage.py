@@ -15,12 +15,12 @@ import psutil
 from ..core.errors import StackError
 from ..core.waiting import wait_until
 from .arena import Arena
-from .compare import is_drained
+from .compare import is_current, is_drained
 from .harm import NotRun, harm, pause, wake
 
 # %% auto #0
-__all__ = ['DISKS', 'newest_files', 'tear_checkpoint', 'corrupt_checkpoint', 'cut_segment', 'cut_log', 'offset_hole', 'fill',
-           'slice_time', 'slow_disk', 'limit_memory', 'tear_tail', 'tear_spool']
+__all__ = ['DISKS', 'newest_files', 'tear_checkpoint', 'corrupt_checkpoint', 'cut_segment', 'cut_log', 'cut_unread',
+           'offset_hole', 'fill', 'slice_time', 'slow_disk', 'limit_memory', 'tear_tail', 'tear_spool']
 
 # %% ../../nbs/13_prove/21_harm_storage.ipynb #f3843d00
 def newest_files(
@@ -62,23 +62,52 @@ def cut_segment(
     os.truncate(newest, left)
     return size - left
 
+def _cut(a, most): # bytes off each partition of a broker that dies; in words
+    data = a.home/'kafka'/'data'
+    with a.down('kafka'):
+        (data/'.kafka_cleanshutdown').unlink(missing_ok=True)
+        taken = [cut_segment(o, most) for o in sorted(data.glob(f'{a.settings.topic}-[0-9]*'))]
+    return f'{sum(taken):,} bytes of {len(taken)} partitions'
+
+def _wait_drained(a):
+    if not wait_until(lambda: is_drained(a, a.eyes.count), 60): raise StackError('the topic was not drained')
+
 @harm
 def cut_log(a:Arena, rng:Random) -> str:
-    "The broker dies, and the last records of each partition are gone."
+    "The broker dies, and the last records of each partition are gone; all of them had been read."
     flowing, a.feed.flowing = a.feed.flowing, False
-    if not wait_until(lambda: is_drained(a, a.eyes.count), 60): raise StackError('the topic was not drained')
-    most, producer, data = rng.randrange(500, 5000), a.processes('producer'), a.home/'kafka'/'data'
+    _wait_drained(a)
+    producer = a.processes('producer')
     pause(producer)
     try:
+        time.sleep(.5) # what it had just sent arrives
+        count = a.eyes.count
+        if not wait_until(lambda: count.look() and is_current(a, count.topic_id, dict(count.due)), 30):
+            raise StackError('the topic was not drained')
         a.hurts_from_now()
-        with a.down('kafka'):
-            (data/'.kafka_cleanshutdown').unlink(missing_ok=True)
-            taken = [cut_segment(o, most) for o in sorted(data.glob(f'{a.settings.topic}-[0-9]*'))]
-        a.eyes.count.look()
+        words = _cut(a, rng.randrange(500, 5000))
+        count.look()
     finally:
         wake(producer)
         a.feed.flowing = flowing
-    return f'{sum(taken):,} bytes of {len(taken)} partitions'
+    return words
+
+@harm
+def cut_unread(a:Arena, rng:Random) -> str:
+    "The same while the job stands still: what it had not read is gone, and the producer sends it again."
+    flowing, a.feed.flowing = a.feed.flowing, False
+    _wait_drained(a)
+    job = a.processes('stream')
+    pause(job)
+    try:
+        a.feed.flowing = True
+        time.sleep(2 + 2*rng.random())
+        a.hurts_from_now()
+        words = _cut(a, rng.randrange(500, 5000))
+    finally:
+        wake(job)
+        a.feed.flowing = flowing
+    return words
 
 @harm
 def offset_hole(a:Arena, rng:Random) -> str:
@@ -194,7 +223,7 @@ def tear_spool(a:Arena, rng:Random) -> str:
     a.proxies['kafka'].refuse()
     try:
         time.sleep(2)
-        with a.down('producer'):
+        with a.down('producer', waits=False):
             segments = [o for o in spool.glob('*.spool') if o.stat().st_size > 10]
             if not segments: raise StackError('nothing waits in the spool')
             tear_tail(max(segments, key=lambda o: int(o.stem)), cut)

@@ -16,7 +16,8 @@ __all__ = ['QUICK', 'ALONE', 'plan']
 
 # %% ../../nbs/13_prove/26_plan.ipynb #e60e0f64
 QUICK = 'kill_producer', 'kill_driver_in_commit', 'kill_kafka', 'cut_connections' # of the short form
-ALONE = 'kill_between_chunks', 'kill_executors', 'flood', 'two_jobs', 'two_producers', 'cut_log', 'upgrade'
+ALONE = ('kill_between_chunks', 'kill_executors', 'flood', 'two_jobs', 'two_producers', 'cut_log', 'cut_unread',
+    'upgrade')
 
 def _slots(rng): # in an order of chance
     pairs = [o for o in HARMS if o not in ALONE]

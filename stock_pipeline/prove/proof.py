@@ -133,7 +133,7 @@ GROUPS = {
     'checkpoint deleted, torn, corrupt': ('delete_checkpoint', 'tear_checkpoint', 'corrupt_checkpoint'),
     "the producer's spool torn": ('tear_spool',),
     'topic deleted and made again': ('remake_topic',),
-    "the end of the broker's log gone": ('cut_log',),
+    "the end of the broker's log gone": ('cut_log', 'cut_unread'),
     'holes in the offsets': ('offset_hole',),
     'partitions added': ('add_partitions',),
     'two jobs at once': ('two_jobs',),
