@@ -138,14 +138,14 @@ def _set_back(self:LedgerKeeper, look):
     moves = {}
     for p, held in look.held.items():
         knows = self._knows(p, look.span[p])
-        kind = disagreement(held, look.span[p], knows)
+        kind = disagreement(held, look.span[p], knows, look.ends.epochs.get(p))
         if kind in ('cut', 'changed'): moves[p] = kind, agreed_until(held, look.span[p], knows)
     if not moves: return
     with self._owning() as cur:
-        for p, (kind, to) in moves.items(): set_back(cur, self._source(p), look.held[p], to, kind)
+        for p, (kind, at) in moves.items(): set_back(cur, self._source(p), look.held[p], *at, kind)
         read_minutes_again(cur, self.config.cluster_id, self.config.topic) # they lay on the same disk
     kinds = ', '.join(sorted({kind for kind, _ in moves.values()}))
-    again = sum(look.held[p].next_offset - to for p, (_, to) in moves.items())
+    again = sum(look.held[p].next_offset - to for p, (_, (to, _)) in moves.items())
     log.warning(_SET_BACK, self.config.topic, kinds, again, len(moves))
 
 # %% ../../nbs/08_job/08_ledger_keeper.ipynb #16cf862d
@@ -173,7 +173,8 @@ def _difference(self:LedgerKeeper, look) -> str:
     if len(look.span) != self.partitions: return f'{topic} has {len(look.span)} partitions, not {self.partitions}'
     for p, span in sorted(look.span.items()):
         held = look.held.get(p)
-        kind = disagreement(held, span, self._knows(p, span)) if held else 'new'
+        epoch = look.ends.epochs.get(p)
+        kind = disagreement(held, span, self._knows(p, span), epoch) if held else 'new'
         if kind: return f'{topic}-{p} {_WORDS[kind]}'
     return ''
 
@@ -183,7 +184,8 @@ def _note(self:LedgerKeeper, look):
     resting = [p for p, (due, end) in now.items() if due < end and self._before.get(p) == (due, end)]
     empty = self._empty_tails(look, resting)
     with self._owning() as cur:
-        for p, span in look.span.items(): note_seen(cur, self._source(p), look.held[p], span)
+        for p, span in look.span.items():
+            note_seen(cur, self._source(p), look.held[p], span, look.ends.epochs.get(p))
         for p, end in empty.items(): pass_empty(cur, self._source(p), look.held[p].next_offset, end)
     self._before = now
 

@@ -21,7 +21,7 @@ from ..core.errors import StackError
 from ..core.heartbeat import Beat, alive, beat_path
 from ..core.waiting import Deadline, ask_until, wait_until
 from ..local.java import java_home
-from ..run.services import connector_jars, pipeline_specs
+from ..run.services import connector_jars, pipeline_specs, with_quick_job
 from ..local.process import family, kill_all
 from .proxy import Pair, Proxies, queues
 from .seeded_feed import SeededFeed
@@ -130,7 +130,8 @@ def __enter__(self:Arena):
         java = java_home(asked.stock_pipeline_cache)
         specs = [o for o in pipeline_specs(self.settings, connector_jars(asked), java) if o.name != 'dashboard']
         for o in specs: o.env |= self.more_env.get(o.name, {})
-        self.boss = stack.enter_context(Supervisor(self.stack.specs() + specs, self.home))
+        specs = self.stack.specs() + with_quick_job(specs, self.settings)
+        self.boss = stack.enter_context(Supervisor(specs, self.home))
         self.boss.wait_ready(120)
         self._exit = stack.pop_all()
     self.gate()

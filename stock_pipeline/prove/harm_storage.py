@@ -51,22 +51,29 @@ def corrupt_checkpoint(a:Arena, rng:Random) -> str:
     return _spoil_checkpoint(a, lambda path: path.write_bytes(noise))
 
 # %% ../../nbs/13_prove/21_harm_storage.ipynb #3647464c
+def _newest(partition): return max(partition.glob('*.log'), key=lambda o: int(o.stem))
+
 def cut_segment(
     partition:Path, # folder of a partition
     most:int, # bytes
+    keep:int=0, # bytes that stay in any case
 ) -> int: # bytes taken away
     "Take bytes off the end of the newest segment."
-    newest = max(partition.glob('*.log'), key=lambda o: int(o.stem))
+    newest = _newest(partition)
     size = newest.stat().st_size
-    left = max(0, size - most)
+    left = max(min(keep, size), size - most)
     os.truncate(newest, left)
     return size - left
 
-def _cut(a, most): # bytes off each partition of a broker that dies; in words
-    data = a.home/'kafka'/'data'
+def _partitions(a): return sorted((a.home/'kafka'/'data').glob(f'{a.settings.topic}-[0-9]*'))
+
+def _sizes(a): # partition's folder → bytes of its newest segment
+    return {o: _newest(o).stat().st_size for o in _partitions(a)}
+
+def _cut(a, most, keep): # bytes off each partition of a broker that dies; keep: see `_sizes`; in words
     with a.down('kafka'):
-        (data/'.kafka_cleanshutdown').unlink(missing_ok=True)
-        taken = [cut_segment(o, most) for o in sorted(data.glob(f'{a.settings.topic}-[0-9]*'))]
+        (a.home/'kafka'/'data'/'.kafka_cleanshutdown').unlink(missing_ok=True)
+        taken = [cut_segment(o, most, keep.get(o, 0)) for o in _partitions(a)]
     return f'{sum(taken):,} bytes of {len(taken)} partitions'
 
 def _wait_drained(a):
@@ -85,7 +92,7 @@ def cut_log(a:Arena, rng:Random) -> str:
         if not wait_until(lambda: count.look() and is_current(a, count.topic_id, dict(count.due)), 30):
             raise StackError('the topic was not drained')
         a.hurts_from_now()
-        words = _cut(a, rng.randrange(500, 5000))
+        words = _cut(a, rng.randrange(500, 5000), {})
         count.look()
     finally:
         wake(producer)
@@ -97,13 +104,13 @@ def cut_unread(a:Arena, rng:Random) -> str:
     "The same while the job stands still: what it had not read is gone, and the producer sends it again."
     flowing, a.feed.flowing = a.feed.flowing, False
     _wait_drained(a)
-    job = a.processes('stream')
+    job, read = a.processes('stream'), _sizes(a)
     pause(job)
     try:
         a.feed.flowing = True
         time.sleep(2 + 2*rng.random())
         a.hurts_from_now()
-        words = _cut(a, rng.randrange(500, 5000))
+        words = _cut(a, rng.randrange(500, 5000), read)
     finally:
         wake(job)
         a.feed.flowing = flowing
@@ -188,6 +195,10 @@ def slow_disk(a:Arena, rng:Random) -> str:
     return f'{server} for {seconds} s'
 
 # %% ../../nbs/13_prove/21_harm_storage.ipynb #d8a8233a
+def _may_limit(process): # root without the right to resources may not, with processes of other users
+    try: return bool(process.rlimit(psutil.RLIMIT_AS))
+    except psutil.AccessDenied: return False
+
 def _limit(processes, room): # bytes that they may still take; None: no limit
     for p in processes:
         with suppress(psutil.NoSuchProcess):
@@ -198,7 +209,9 @@ def _limit(processes, room): # bytes that they may still take; None: no limit
 def limit_memory(a:Arena, rng:Random) -> str:
     "A server or the job reaches its limit of memory."
     if not hasattr(psutil.Process, 'rlimit'): raise NotRun('this system sets no limits on other processes')
-    name, seconds = rng.choice(('stream', 'postgres', 'kafka', 'redis')), 6
+    names = [o for o in ('stream', 'postgres', 'kafka', 'redis') if _may_limit(a.processes(o)[0])]
+    if not names: raise NotRun('this user may set no limits on other processes')
+    name, seconds = rng.choice(names), 6
     found = a.processes(name)
     _limit(found, 2**20)
     try: time.sleep(seconds)

@@ -26,7 +26,7 @@ from ..serve.page_process import page_answers
 
 # %% auto #0
 __all__ = ['NEEDS', 'LAUNCHER', 'CALM', 'service_env', 'pipeline_specs', 'connector_jars', 'spark_archive', 'LiveArchive',
-           'with_archive']
+           'with_archive', 'with_quick_job']
 
 # %% ../../nbs/12_run/01_services.ipynb #cffdccf6
 NEEDS = { # secrets
@@ -148,3 +148,11 @@ def with_archive(
         env['SPARK_SUBMIT_OPTS'] = ' '.join(['-XX:-UsePerfData', *(f'"{o}"' for o in options)])
     job.before = before
     return job
+
+def with_quick_job(
+    specs:list[ServiceSpec], # from `pipeline_specs`
+    settings:Settings,
+) -> list[ServiceSpec]:
+    "The same services, with the job started from its archive."
+    archive = spark_archive(settings)
+    return [with_archive(o, archive) if o.name == 'stream' else o for o in specs]

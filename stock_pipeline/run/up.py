@@ -24,7 +24,7 @@ from stock_pipeline.local.home import (
     home_lock, keep_settings, last_failure, make_home, running_supervisor, settings_env,
 )
 from ..local.java import find_java, java_home
-from .services import connector_jars, pipeline_specs, spark_archive, with_archive
+from .services import connector_jars, pipeline_specs, with_quick_job
 from ..local.stack import Stack
 from ..local.server import free_port, last_line
 from .screen import Announcer, LineScreen, LiveScreen, StartNews, status_table, watch_pipeline
@@ -101,9 +101,7 @@ def build(
     if page != asked: console.print(f'[yellow]Port {asked} is in use; the dashboard takes {page}[/]')
     effective = stack.settings.model_copy(update={'dashboard_port': page})
     specs = pipeline_specs(effective, connector_jars(settings), java_home(settings.stock_pipeline_cache))
-    archive = spark_archive(effective)
-    specs = [with_archive(o, archive) if o.name == 'stream' else o for o in specs]
-    return effective, stack.specs() + specs
+    return effective, stack.specs() + with_quick_job(specs, effective)
 
 # %% ../../nbs/12_run/06_up.ipynb #3881ed66
 def _refuse_second(home):

@@ -22,6 +22,7 @@ class Ends(NamedTuple):
     "How far a topic reaches."
     topic_id: str # of the topic as it is now, hexadecimal
     spans: dict # partition → (first offset, next offset to be written)
+    epochs: dict = {} # partition → leader epoch, which grows with each change of the leader and each start of it
 
 def plain_id(
     topic_id # UUID, its text, or the base64 that Kafka's tools print
@@ -102,8 +103,10 @@ def read_ends(
         found = [t for t in probe._client.describe_topics([probe.topic]) if not t.get('error_code')]
         if not found:
             raise BrokerError(f'Topic {probe.topic} does not exist yet', 'The producer makes it when it starts')
-        partitions = [p.get('partition_index', p.get('partition')) for p in found[0]['partitions']]
-        return Ends(plain_id(found[0]['topic_id']), _spans(probe._client, probe.topic, partitions))
+        partitions = {p.get('partition_index', p.get('partition')): p for p in found[0]['partitions']}
+        # the ends after the epochs: what is cut in between has another epoch at the next look
+        epochs = {n: p['leader_epoch'] for n, p in partitions.items() if p.get('leader_epoch', -1) >= 0}
+        return Ends(plain_id(found[0]['topic_id']), _spans(probe._client, probe.topic, list(partitions)), epochs)
     except (KafkaError, OSError) as e:
         with contextlib.suppress(Exception): probe.close()
         log.info('no offsets from Kafka: %s', type(e).__name__)

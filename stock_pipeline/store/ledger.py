@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..core.errors import StoreError
 
 # %% auto #0
-__all__ = ['Source', 'OffsetGap', 'Unaccounted', 'next_offset', 'Mark', 'record_digest', 'advance', 'read_ledger']
+__all__ = ['MARK_BYTES', 'Source', 'OffsetGap', 'Unaccounted', 'next_offset', 'Mark', 'record_digest', 'pack_marks',
+           'unpack_marks', 'advance', 'read_ledger']
 
 # %% ../../nbs/07_store/05_ledger.ipynb #835304f2
 @dataclass(frozen=True)
@@ -71,11 +72,27 @@ def record_digest(
     parts = [b'-' if part is None else b'%d:%b' % (len(part), part) for part in (key, value)]
     return hashlib.blake2b(b'|'.join([*parts, b'%d' % timestamp]), digest_size=16).digest()
 
+MARK_BYTES = 24
+
+def pack_marks(
+    marks:Iterable[Mark]
+) -> bytes: # 24 each
+    "Marks as a column holds them."
+    return b''.join(m.offset.to_bytes(8, 'big') + m.digest for m in marks)
+
+def unpack_marks(data:bytes) -> tuple[Mark, ...]:
+    "Read them back."
+    pieces = [data[i:i + MARK_BYTES] for i in range(0, len(data), MARK_BYTES)]
+    return tuple(Mark(int.from_bytes(o[:8], 'big'), o[8:]) for o in pieces)
+
 # %% ../../nbs/07_store/05_ledger.ipynb #1fc3e9a3
 _ADVANCE = '''UPDATE stream_ledger SET next_offset = %s, stored = stored + %s, duplicate = duplicate + %s,
         dead_letter = dead_letter + %s, empty = empty + %s, last_offset = coalesce(%s, last_offset),
-        last_digest = coalesce(%s, last_digest), updated_at = clock_timestamp()
+        last_digest = coalesce(%s, last_digest), updated_at = clock_timestamp(),
+        unchecked = substring(unchecked FROM greatest(1, octet_length(unchecked) - %s)) || %s
     WHERE (cluster_id, topic_id, partition, next_offset) = (%s, %s, %s, %s)'''
+
+_UNCHECKED = 400*MARK_BYTES # as much is kept, should nobody look for long
 
 def advance(cur, source:Source,
     due:int, # what `next_offset` gave
@@ -90,7 +107,8 @@ def advance(cur, source:Source,
         parts = f'{stored} stored + {duplicate} duplicate + {dead_letter} dead letters + {empty} without a record'
         raise Unaccounted(f'{after - due} offsets but {parts}', 'This is a defect; nothing was written')
     counts = stored, duplicate, dead_letter, empty
-    cur.execute(_ADVANCE, (after, *counts, *(last or (None, None)), *source.key, due))
+    marks = _UNCHECKED, pack_marks([] if last is None else [last])
+    cur.execute(_ADVANCE, (after, *counts, *(last or (None, None)), *marks, *source.key, due))
     if cur.rowcount != 1:
         raise StoreError(f'The ledger of {source} moved under this transaction', 'It is tried again')
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..core.errors import StoreError
 from .lag import Ends, plain_id
-from .ledger import Mark, Source
+from .ledger import Mark, Source, pack_marks, unpack_marks
 from .reader import Reader
 
 # %% auto #0
@@ -30,6 +30,13 @@ class Held(NamedTuple):
     last: Mark|None = None # the last record stored; None: before the ledger kept it
     marks: tuple[Mark, ...] = () # earlier ones, newest first
     seen: Span|None = None # the log, when the job looked last
+    epoch: int|None = None # of the partition's leader then
+    unchecked: tuple[Mark, ...] = () # the last records of all transactions since then, newest last
+
+    @property
+    def newest(self) -> tuple[Mark, ...]: # those that nobody has looked at, and the last one; newest first
+        last = () if self.last is None else (self.last,)
+        return *last, *(m for m in reversed(self.unchecked) if m not in last)
 
 Knows = Callable[[Mark], bool|None] # whether the log holds that very record; None: it holds none there any more
 
@@ -37,22 +44,27 @@ def disagreement(
     held:Held,
     span:Span,
     knows:Knows,
+    epoch:int|None=None, # of the partition's leader, as it was before `span` was asked for; None: not known
 ) -> str: # 'cut', 'changed', 'gone'; '': they agree
     "How the log differs from what was read."
     if span.end < held.next_offset: return 'cut'
     if span.begin > held.next_offset: return 'gone'
-    return 'changed' if held.last is not None and knows(held.last) is False else ''
+    is_same_leader = epoch is not None and epoch == held.epoch
+    marks = held.newest[:1] if is_same_leader else held.newest
+    return 'changed' if any(knows(m) is False for m in marks) else ''
 
 def agreed_until(
     held:Held,
     span:Span,
     knows:Knows,
-) -> int: # the offset to read next
+) -> tuple[int, Mark|None]: # the offset to read next, the record before it
     "How far the log is the one that was read."
-    marks = (() if held.last is None else (held.last,)) + held.marks
-    for mark in marks:
-        if mark.offset < span.end and knows(mark): return mark.offset + 1
-    return span.begin
+    known = [(m, knows(m)) for m in (*held.newest, *held.marks)]
+    wrong = [n for n, (_, agrees) in enumerate(known) if agrees is False]
+    # what is newer than one that is wrong was read from the log that has grown again
+    older = known[wrong[-1] + 1:] if wrong else known
+    last = next((m for m, agrees in older if agrees and m.offset < span.end), None)
+    return (span.begin, None) if last is None else (last.offset + 1, last)
 
 # %% ../../nbs/07_store/17_moves.ipynb #7b4a0306
 FRESH, MOST = 8, 24 # marks of a partition: the newest that are all kept; all of them
@@ -67,7 +79,8 @@ def surplus_marks(
 # %% ../../nbs/07_store/17_moves.ipynb #36685355
 _KNOW = '''INSERT INTO stream_ledger (cluster_id, topic_id, partition, topic, next_offset, first_offset)
     VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING'''
-_HELD = '''SELECT partition, next_offset, last_offset, last_digest, log_begin, log_end FROM stream_ledger
+_HELD = '''SELECT partition, next_offset, last_offset, last_digest, log_begin, log_end, log_epoch,
+        unchecked FROM stream_ledger
     WHERE (cluster_id, topic_id) = (%s, %s)'''
 _MARKS = '''SELECT partition, record_offset, digest FROM stream_marks
     WHERE (cluster_id, topic_id) = (%s, %s) ORDER BY record_offset DESC'''
@@ -85,9 +98,10 @@ def read_held(cur, cluster_id:str, topic_id:str) -> dict[int, Held]: # by partit
     for p, offset, digest in cur.fetchall(): marks.setdefault(p, []).append(Mark(offset, bytes(digest)))
     cur.execute(_HELD, (cluster_id, topic_id))
     held = {}
-    for p, due, offset, digest, begin, end in cur.fetchall():
+    for p, due, offset, digest, begin, end, epoch, unchecked in cur.fetchall():
         last = None if digest is None else Mark(offset, bytes(digest))
-        held[p] = Held(due, last, tuple(marks.get(p, ())), None if end is None else Span(begin, end))
+        seen = None if end is None else Span(begin, end)
+        held[p] = Held(due, last, tuple(marks.get(p, ())), seen, epoch, unpack_marks(bytes(unchecked)))
     return held
 
 # %% ../../nbs/07_store/17_moves.ipynb #8fb73b70
@@ -100,8 +114,14 @@ _FORGET = '''DELETE FROM stream_marks WHERE (cluster_id, topic_id, partition) = 
     AND (record_offset = ANY(%s) OR record_offset >= %s)'''
 _NEVER = 2**62 # above every offset
 
-def note_seen(cur, source:Source, held:Held, span:Span):
-    "Write down what the log looks like now, and the last record as a mark."
+_CHECKED = '''UPDATE stream_ledger SET log_epoch = %s, unchecked = substring(unchecked FROM %s)
+    WHERE (cluster_id, topic_id, partition) = (%s, %s, %s) AND substring(unchecked FOR %s) = %s'''
+
+def note_seen(cur, source:Source, held:Held, span:Span, epoch:int|None=None):
+    "Write down what the log looks like now, and the last record as a mark. It agrees with all that is held."
+    if held.epoch != epoch or held.unchecked: # those of later transactions stay
+        checked = pack_marks(held.unchecked)
+        cur.execute(_CHECKED, (epoch, len(checked) + 1, *source.key, len(checked), checked))
     if held.seen != span: cur.execute(_SEEN, (*span, *source.key, *span))
     if held.last is None or held.last in held.marks: return
     cur.execute(_MARK, (*source.key, *held.last))
@@ -113,7 +133,7 @@ _MOVED = '''INSERT INTO ledger_moves (topic, topic_id, partition, kind, from_off
     VALUES (%s, %s, %s, %s, %s, %s, %s)'''
 _WHERE_IT_WAS = 'WHERE (cluster_id, topic_id, partition, next_offset) = (%s, %s, %s, %s)'
 _SET_BACK = f'''UPDATE stream_ledger SET next_offset = %s, again = again + %s, last_offset = %s, last_digest = %s,
-    updated_at = clock_timestamp() {_WHERE_IT_WAS}'''
+    unchecked = '', updated_at = clock_timestamp() {_WHERE_IT_WAS}'''
 _PASS = f'''UPDATE stream_ledger SET next_offset = %s, {{0}} = {{0}} + %s, updated_at = clock_timestamp()
     {_WHERE_IT_WAS}'''
 
@@ -125,13 +145,12 @@ def _note_move(cur, source, kind, start, end, offsets):
     cur.execute(_MOVED, (source.topic, source.topic_id, source.partition, kind, start, end, offsets))
 
 def set_back(cur, source:Source, held:Held,
-    to:int, # from `agreed_until`
+    to:int, last:Mark|None, # from `agreed_until`
     kind:str, # 'cut' or 'changed'
 ):
     "Read again from an earlier offset on."
     again = held.next_offset - to
-    last = next((m for m in held.marks if m.offset < to), (None, None))
-    cur.execute(_SET_BACK, (to, again, *last, *source.key, held.next_offset))
+    cur.execute(_SET_BACK, (to, again, *(last or (None, None)), *source.key, held.next_offset))
     _written(cur, source)
     cur.execute(_FORGET, (*source.key, [], to))
     _note_move(cur, source, kind, held.next_offset, to, again)
