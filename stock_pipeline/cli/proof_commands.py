@@ -35,7 +35,8 @@ def prove(
 
     Kills, stops, cut and stalled connections, full and slow disks, torn files, a log that lost its end, two jobs or
     producers at once, clocks that jump. Your data is not touched. Exit code 0 only when nothing was lost, doubled or
-    wrong, and all was current again within 30 seconds of the end of each harm."""
+    wrong, and all was current again within 30 seconds of the end of each harm
+    (on a slow machine: within twice the time of a start)."""
     from stock_pipeline.prove.plan import HARMS, QUICK
     from stock_pipeline.prove.rounds import run_prove
     if only == 'list':

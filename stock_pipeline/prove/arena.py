@@ -53,6 +53,7 @@ class Arena:
         self.small_disks, self.trigger, self._exit = small_disks, trigger, ExitStack()
         self.no_disk = {} # server → why it has no disk of its own
         self.more_env: dict[str, dict] = {} # service → what its environment holds besides
+        self.start_s = 0. # how long it took to start all of it
         self.hurts_since = 0. # monotonic s: when the harm at hand began
         self.eyes: Any = None # what reads the topics, once they are there: `Eyes`
         self.boss = self.stack = self.settings = self.proxies = self._conn = None
@@ -132,7 +133,9 @@ def __enter__(self:Arena):
         for o in specs: o.env |= self.more_env.get(o.name, {})
         specs = self.stack.specs() + with_quick_job(specs, self.settings)
         self.boss = stack.enter_context(Supervisor(specs, self.home))
+        begun = time.monotonic()
         self.boss.wait_ready(120)
+        self.start_s = round(time.monotonic() - begun, 1)
         self._exit = stack.pop_all()
     self.gate()
     return self

@@ -21,13 +21,19 @@ from .seeded_tape import Tape
 from ..core.waiting import Deadline, wait_until
 
 # %% auto #0
-__all__ = ['log', 'LIMIT', 'Way', 'Round', 'run_round']
+__all__ = ['log', 'LIMIT', 'limit_of', 'Way', 'Round', 'run_round']
 
 # %% ../../nbs/13_prove/27_one_round.ipynb #d51acdc0
 log = logging.getLogger(__name__)
 
 # %% ../../nbs/13_prove/27_one_round.ipynb #9c30aad1
 LIMIT = 30 # s that a recovery may take after the end of the harm
+
+def limit_of(
+    start_s:float, # s that it took to start everything
+) -> float: # s
+    "How long a recovery may take on this machine: a slow one has twice the time of a start."
+    return max(LIMIT, 2*start_s)
 
 @dataclass
 class Way:
@@ -37,13 +43,14 @@ class Way:
     run: bool = True # False: this machine does not allow it
     failed: bool = False # it did not come about as it should
     lasted_s: float = 0. # from the start of the harm to its end
+    limit_s: float = LIMIT # that the recovery may take after the end of the harm
     recovery_s: float|None = None # from the start of the harm until all is current again; None: never, or not run
 
     @property
     def passed(self) -> bool:
         "Not run, or done and recovered from in time."
         if not self.run: return True
-        return not self.failed and self.recovery_s is not None and self.recovery_s - self.lasted_s < LIMIT
+        return not self.failed and self.recovery_s is not None and self.recovery_s - self.lasted_s < self.limit_s
 
 @dataclass
 class Round:
@@ -118,7 +125,7 @@ def _until_current(a, patience): # whether trades of every symbol that happen fr
     return bool(wait_until(lambda: is_current(a, topic_id, due), max(deadline.left, 1), .05))
 
 def _hurt(a, name, rng): # one way of harm, and the recovery from it
-    way, a.hurts_since = Way(name), time.monotonic()
+    way, a.hurts_since = Way(name, limit_s=limit_of(a.start_s)), time.monotonic()
     try: way.words = HARMS[name](a, rng)
     except NotRun as e: way.words, way.run = str(e), False
     except (StackError, psutil.Error, IndexError, KafkaError) as e:

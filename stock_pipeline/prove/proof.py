@@ -196,6 +196,8 @@ def prove_words(
     sums = (f"sent {t['sent']:,} = stored {t['stored']:,} + dead letters {t['dead_letter']:,} + dropped ({dropped}); "
         f"records read, by the broker, {t['read']:,} = stored + known duplicates {t['duplicate']:,} + dead letters.")
     verdict = 'Every round passed.' if t['passed'] else '**Not every round passed.**'
+    limits = {w['limit_s'] for r in record['seeds'] for w in _ways(r)}
+    verdict += f' A recovery had at most {max(limits):.0f} s after the end of the harm.' if limits else ''
     table = _table(HEADS, prove_rows(record))
     return f'{table}\n\n{verdict} In sum: {sums}{_not_run(record)}\n\n{_origin(record)}.'
 
