@@ -104,10 +104,13 @@ class TopicReader:
 
 # %% ../../nbs/13_prove/15_arena_topic.ipynb #3c771b17
 @patch
-def _read(self:TopicReader, admin, consumer):
+def _read(self:TopicReader, admin, consumer, is_new=False):
     parts, out = self._parts(admin), []
     if not parts: return out
     begins, ends = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
+    if not is_new and any(p not in begins or p not in ends for p in parts): # it does not know a partition that was added
+        self.close()
+        return self._read(*self._connected(), is_new=True)
     starts = {p: min(max(self._next.get(p.partition, 0), begins[p]), ends[p]) for p in parts}
     self.cut({p.partition: ends[p] for p in parts})
     for records in _all_of(consumer, parts, starts): out += records
