@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 
 from fastcore.basics import patch
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import UnknownTopicOrPartitionError
 
 from .arena import Arena
 
@@ -97,6 +98,10 @@ class TopicReader:
 
     def new(self) -> list: # records
         "Read on to the ends; raises `KafkaError`."
+        try: return self._read_or_close()
+        except UnknownTopicOrPartitionError: return self._read_or_close() # by clients that know it
+
+    def _read_or_close(self):
         try: return self._read(*self._connected())
         except BaseException:
             self.close()
@@ -104,13 +109,11 @@ class TopicReader:
 
 # %% ../../nbs/13_prove/15_arena_topic.ipynb #3c771b17
 @patch
-def _read(self:TopicReader, admin, consumer, is_new=False):
+def _read(self:TopicReader, admin, consumer):
     parts, out = self._parts(admin), []
     if not parts: return out
-    begins, ends = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
-    if not is_new and any(p not in begins or p not in ends for p in parts): # it does not know a partition that was added
-        self.close()
-        return self._read(*self._connected(), is_new=True)
+    try: begins, ends = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
+    except KeyError as e: raise UnknownTopicOrPartitionError(str(e)) from None # added since it asked for the partitions
     starts = {p: min(max(self._next.get(p.partition, 0), begins[p]), ends[p]) for p in parts}
     self.cut({p.partition: ends[p] for p in parts})
     for records in _all_of(consumer, parts, starts): out += records
