@@ -5,7 +5,7 @@
 # %% ../../nbs/13_prove/28_rounds.ipynb #bbb93919
 from __future__ import annotations
 
-import json, tempfile
+import json, logging, tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -23,7 +23,10 @@ from .proof import checkout, tree_facts, write_record
 from ..local.process import interrupt, stop_signals
 
 # %% auto #0
-__all__ = ['SUMMED', 'COLUMNS', 'run_rounds', 'total', 'report', 'run_prove']
+__all__ = ['log', 'SUMMED', 'COLUMNS', 'run_rounds', 'total', 'report', 'run_prove']
+
+# %% ../../nbs/13_prove/28_rounds.ipynb #514123db
+log = logging.getLogger(__name__)
 
 # %% ../../nbs/13_prove/28_rounds.ipynb #e1c10a63
 def run_rounds(
@@ -46,13 +49,20 @@ def run_rounds(
             names, rng = plan(seed, harms)
             on_start(f"seed {seed}: {' + '.join(names)}")
             if names == ('upgrade',): rounds.append(_upgrade_round(seed, rng))
-            else: rounds.append(run_round(a, seed, names, rng, before))
+            else: rounds.append(_round(a, seed, names, rng, before))
             on_round(rounds[-1])
         on_start('comparing everything once more, and looking for the key')
         _compare_at_the_end(a, rounds[-1])
         found = leaks(a)
         on_start('stopping')
     return rounds, found
+
+def _round(a, seed, names, rng, before): # one that breaks off has failed; the others still tell something
+    try: return run_round(a, seed, names, rng, before)
+    except Exception as e:
+        log.exception('seed %d broke off', seed)
+        a.feed.flowing = False
+        return Round(seed, ' + '.join(names), [Way(o, f'broke off: {type(e).__name__} {e}', failed=True) for o in names])
 
 def _upgrade_round(seed, rng): # on a pipeline of its own
     name = 'upgrade'
