@@ -41,6 +41,8 @@ COMMANDS = (
     Entry('record', 'feed_commands', 'record',
         'Record what the feed delivers (the real one with a key, else the simulated one), for a later replay.'),
     Entry('twin', 'feed_commands', 'twin', 'Run the Finnhub-compatible server on its own, to develop against.'),
+    Entry('api', 'api_commands', 'api',
+        'Serve prices, bars, averages, ticks and coverage of the running pipeline as JSON, on this machine.'),
     Entry('dead-letters', '', '', 'What did not fit, why, and sending it again.'),
     Entry('dead-letters list', 'dead_letter_commands', 'list_dead_letters', 'Counts by reason, then the newest.'),
     Entry('dead-letters show', 'dead_letter_commands', 'show_dead_letter',

@@ -16,7 +16,7 @@ from .errors import RecordError
 __all__ = ['SCALE', 'FINEST', 'MAX_NUMBER', 'SCHEMA_VERSION', 'FIRST_MS', 'LAST_MS', 'AHEAD_MS', 'SYMBOL_PATTERN', 'Price',
            'Number', 'Shares', 'Millis', 'Symbol', 'Hash', 'Code', 'FIELDS', 'REQUIRED', 'CHECKS', 'MOST_BYTES',
            'DEAD_LETTER_START', 'DEAD_LETTER_STAGES', 'exact', 'to_number', 'to_computed', 'to_price', 'Rule', 'Tick',
-           'tick_schema', 'encode_tick', 'strict_json', 'parse_json', 'decode_tick', 'DeadLetterRecord',
+           'tick_schema', 'encode_tick', 'strict_json', 'parse_json', 'exact_json', 'decode_tick', 'DeadLetterRecord',
            'encode_dead_letter', 'decode_dead_letter', 'shortest', 'trade_event_id', 'quote_event_id']
 
 # %% ../../nbs/01_core/03_records.ipynb #7961b698
@@ -158,6 +158,17 @@ def parse_json(value:bytes) -> dict: # of a record as it lay on the topic
     doc = strict_json(text)
     if not isinstance(doc, dict): raise RecordError('not_an_object', type(doc).__name__)
     return doc
+
+def _pair_json(key, value): return f'{json.dumps(str(key))}:{exact_json(value)}'
+
+def exact_json(
+    obj, # dict, list, str, int, bool, None or Decimal, nested
+) -> str:
+    "JSON in which a Decimal is a number with just its digits."
+    if isinstance(obj, Decimal): return format(obj, 'f')
+    if isinstance(obj, dict): return '{' + ','.join(_pair_json(k, v) for k, v in obj.items()) + '}'
+    if isinstance(obj, (list, tuple)): return '[' + ','.join(map(exact_json, obj)) + ']'
+    return json.dumps(obj)
 
 # %% ../../nbs/01_core/03_records.ipynb #c5b9cc0c
 def _number_check(name, spec, optional):

@@ -62,7 +62,8 @@ def _round(a, seed, names, rng, before): # one that breaks off has failed; the o
     except Exception as e:
         log.exception('seed %d broke off', seed)
         a.feed.flowing = False
-        return Round(seed, ' + '.join(names), [Way(o, f'broke off: {type(e).__name__} {e}', failed=True) for o in names])
+        words = f'broke off: {type(e).__name__} {e}'
+        return Round(seed, ' + '.join(names), [Way(o, words, failed=True) for o in names])
 
 def _upgrade_round(seed, rng): # on a pipeline of its own
     name = 'upgrade'

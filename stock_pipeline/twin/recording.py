@@ -19,11 +19,11 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from ..core.errors import ConfigError, FeedError, RecordError
-from ..core.records import SYMBOL_PATTERN
+from ..core.records import SYMBOL_PATTERN, exact_json
 from ..core.sessions import new_york_ms
 from ..feed.answers import loads, parse_quote
 from ..feed.messages import read_frame, read_trades
-from .tape import (TapeFrame, TapeItem, TapeMessage, TapeQuote, TapeTrade, exact_json, from_units,
+from .tape import (TapeFrame, TapeItem, TapeMessage, TapeQuote, TapeTrade, from_units,
     parse_exact, parse_trades, trades_json)
 
 # %% auto #0

@@ -13,10 +13,11 @@ from decimal import Decimal
 from fastcore.basics import patch
 
 from ..core.conditions import sets_price
+from ..core.records import exact_json
 from ..core.sessions import Session, holiday_name, new_york_date, new_york_ms, trading_day
 from .faults import LIMIT_REACHED, NO_ACCESS, Answer
 from .market import Market, base_price
-from .tape import TapeTrade, exact_json
+from .tape import TapeTrade
 
 # %% auto #0
 __all__ = ['ABROAD', 'COMPANIES', 'HEADLINES', 'ZEROS', 'RateLimits', 'limited', 'TapeDay', 'change_of', 'is_abroad', 'profile2',

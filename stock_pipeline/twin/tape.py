@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 # %% auto #0
-__all__ = ['TapeItem', 'TapeTrade', 'TapeMessage', 'TapeFrame', 'TapeQuote', 'from_units', 'exact_json', 'trades_json',
-           'message_json', 'parse_exact', 'parse_trades']
+__all__ = ['TapeItem', 'TapeTrade', 'TapeMessage', 'TapeFrame', 'TapeQuote', 'from_units', 'trades_json', 'message_json',
+           'parse_exact', 'parse_trades']
 
 # %% ../../nbs/04_twin/01_tape.ipynb #ed8bb70b
 class TapeTrade(NamedTuple):
@@ -52,17 +52,6 @@ def from_units(
     n = int(units)
     while scale and n % 10 == 0: n, scale = n//10, scale - 1
     return Decimal(n).scaleb(-scale)
-
-def _pair_json(key, value): return f'{json.dumps(str(key))}:{exact_json(value)}'
-
-def exact_json(
-    obj, # dict, list, str, int, bool, None or Decimal, nested
-) -> str:
-    "JSON in which a Decimal is a number with just its digits."
-    if isinstance(obj, Decimal): return format(obj, 'f')
-    if isinstance(obj, dict): return '{' + ','.join(_pair_json(k, v) for k, v in obj.items()) + '}'
-    if isinstance(obj, (list, tuple)): return '[' + ','.join(map(exact_json, obj)) + ']'
-    return json.dumps(obj)
 
 # %% ../../nbs/04_twin/01_tape.ipynb #2c474b6f
 _symbol_json = lru_cache(maxsize=4096)(json.dumps)
