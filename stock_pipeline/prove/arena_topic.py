@@ -5,6 +5,7 @@
 # %% ../../nbs/13_prove/15_arena_topic.ipynb #d01f123b
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing, contextmanager
 
 from fastcore.basics import patch
@@ -134,12 +135,12 @@ class TopicCount(TopicReader):
     def __init__(self, arena:Arena):
         super().__init__(arena, arena.settings.topic)
         self.records, self.due = 0, {} # seen so far, over all incarnations; partition → offset after the last record
-        self.cuts = [] # (partition, offset behind which everything was gone), each time that records were
+        self.gone = Counter() # partition → offsets that cuts have taken away
 
     def renew(self): self.due = {}
 
     def cut(self, ends):
-        self.cuts += [(p, end) for p, end in ends.items() if self.due.get(p, 0) > end]
+        self.gone.update({p: self.due[p] - end for p, end in ends.items() if self.due.get(p, 0) > end})
         self.due = {p: min(self.due.get(p, 0), end) for p, end in ends.items()}
 
     def look(self) -> int: # records so far

@@ -50,7 +50,7 @@ def kill_executors(a:Arena, rng:Random) -> str:
     "One or both executors of a cluster of two workers die in the middle of a transaction."
     with SparkCluster(a.home, a.settings.stock_pipeline_cache, 2) as cluster, on_cluster(a, cluster):
         own = [o.pid for o in cluster.workers]
-        if not wait_until(lambda: len(executors_of(own)) == 2, 30): raise StackError('there are no two executors')
+        if not wait_until(lambda: len(executors_of(own)) == 2, 90): raise StackError('there are no two executors')
         with waiting(a, *BEFORE):
             found = executors_of(own)
             some = found if rng.random() < .5 else [rng.choice(found)]
