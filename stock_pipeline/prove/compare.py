@@ -59,8 +59,8 @@ def read_again(
     gone:dict[int, int], # partition → offsets that cuts have taken away after they were read, by the broker
     moved:dict[int, int], # partition → offsets by which the ledger was set back
 ) -> int: # records
-    """After a cut the job goes back to a record that it knows. What is gone it cannot read again; of the rest it has read
-    twice what lay before the cut, and what it read of the log that had grown again before it noticed."""
+    """After a cut the job goes back to a record that it knows. What is gone it cannot read again. Of the rest it has
+    read twice what lay before the cut, and what it read of the log that had grown again before it noticed."""
     return sum(max(0, n - gone.get(p, 0)) for p, n in moved.items())
 
 def ledger(a:Arena) -> dict: # stored, duplicate, dead_letter; rows, dead_letter_rows

@@ -50,7 +50,8 @@ def disagreement(
     if span.end < held.next_offset: return 'cut'
     if span.begin > held.next_offset: return 'gone'
     is_same_leader = epoch is not None and epoch == held.epoch
-    marks = held.newest[:1] if is_same_leader else held.newest
+    # the first of the marks is what was the last record at the last look
+    marks = held.newest[:1] if is_same_leader else (*held.newest, *held.marks[:1])
     return 'changed' if any(knows(m) is False for m in marks) else ''
 
 def agreed_until(
