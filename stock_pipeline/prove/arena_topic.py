@@ -12,6 +12,7 @@ from fastcore.basics import patch
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import UnknownTopicOrPartitionError
 
+from ..ingest.topic import end_offsets
 from .arena import Arena
 
 # %% auto #0
@@ -36,8 +37,7 @@ def _partitions(consumer, topic):
 
 def ends(a:Arena) -> dict[int, int]: # partition → offset after the last one
     "How far the topic reaches, by the broker."
-    with closing(KafkaConsumer(bootstrap_servers=a.stack.kafka.address, **_CLIENT)) as consumer:
-        return {tp.partition: n for tp, n in consumer.end_offsets(_partitions(consumer, a.settings.topic)).items()}
+    return end_offsets(a.stack.kafka.address, a.settings.topic)
 
 def put_records(a:Arena,
     records:list[tuple[bytes|None, bytes|None]], # key, value

@@ -144,9 +144,10 @@ def _asked(source, q, limit=USUAL_ROWS, page_token=None):
 def _page_asked(source, q): return _asked(source, q, q.limit, q.page_token)
 
 def _rows_answer(request, source, name, rows:Rows):
-    text = rows.json(name, None if rows.next is None else to_token(rows.next))
-    more = ''.join(f',"{k}":{json.dumps(v)}' for k, v in source.origin().items())
-    return answer(request, text[:-1] + more + '}', same=text)
+    return _with_origin(request, source, rows.json(name, None if rows.next is None else to_token(rows.next)))
+
+def _with_origin(request, source, text): # a JSON object; its origin differs each time, so the ETag is of the rest
+    return answer(request, f'{text[:-1]}, {json.dumps(source.origin())[1:]}', same=text)
 
 # %% ../../nbs/11_serve/16_api.ipynb #cb5de98e
 _DAY = 'open', 'high', 'low', 'previous_close', 'change', 'percent_change'
@@ -262,8 +263,7 @@ def _add_market(app):
     @app.get('/v1/coverage', tags=['market'])
     def coverage(request:Request, source:From, q:Annotated[SpanQuery, Query()]):
         "What each minute of each symbol was, one letter a minute; a blank is not decided yet."
-        found = coverage_of(source, _asked(source, q))
-        return answer(request, json.dumps(found | source.origin()), same=json.dumps(found))
+        return _with_origin(request, source, json.dumps(coverage_of(source, _asked(source, q))))
 
 def _add_health(app):
     @app.get('/healthz', tags=['health'])

@@ -87,7 +87,7 @@ def bars_page(reader:Reader,
     "A page of bars; raises `StoreError`."
     minutes = TIMEFRAMES[timeframe]
     most = (asked.limit + 1)*minutes + 1
-    params = dict(asked.params, basis=basis, minutes=most, length=60*(minutes - 1) + 60)
+    params = dict(asked.params, basis=basis, minutes=most, length=60*minutes)
     return _page(reader.tuples(bars_sql(minutes), params), asked.limit)
 
 # %% ../../nbs/11_serve/15_api_rows.ipynb #350c9f7b
